@@ -1,0 +1,36 @@
+"""Explain 3D Vision Transformers on brain volumes: in napari, in Python and in the shell.
+
+The public names load on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = [
+    "METHODS",
+    "ExplanationRequest",
+    "ModelSpec",
+    "Threshold",
+    "Volume",
+    "explain",
+    "explain_classes",
+    "load_frames",
+    "load_model",
+    "load_volume",
+    "rethreshold",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from g3dvit_napari import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

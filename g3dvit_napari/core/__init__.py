@@ -1,0 +1,1 @@
+"""The nouns: volumes, specs, grids and results. Numpy and scipy only; no torch, no Qt."""

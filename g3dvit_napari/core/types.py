@@ -1,0 +1,177 @@
+"""The nouns that flow through the project: volume, request, token map, explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from g3dvit_napari.core.errors import VolumeError
+
+if TYPE_CHECKING:
+    from g3dvit_napari.core.fit import Placement
+
+FloatArray = NDArray[np.float32] | NDArray[np.float64]
+AffineSource = Literal["sform", "qform", "file", "assumed", "array"]
+Status = Literal["ok", "constant", "zero", "not finite", "rounding noise"]
+Stage = Literal["patches", "voxels"]
+ThresholdKind = Literal["keep", "otsu", "value", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The file a volume came from: how it stores the array, and what its header claims.
+
+    `affine` and `shape` are those of the file's own axis order; `orientation` are its axis codes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+    orientation: str
+    affine_source: AffineSource
+    sform_code: int = 0
+    qform_code: int = 0
+    sha256: str = ""
+    frame: str = ""  # in words: "mean of 140 frames", "frame 70 of 140"; empty for a 3-D file
+    repetition_time: float | None = None  # seconds
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3-D array with its place in the head.
+
+    Parameters
+    ----------
+    data
+        Array (x, y, z), in the closest RAS+ order of axes: x runs to the right, y to the front,
+        z upwards (obliquity stays in the affine).
+    affine
+        4 x 4, voxel centre (i, j, k) to world millimetres, RAS+.
+    name
+        Short name without folders.
+    source
+        Where the values came from; None for arrays made in memory.
+    """
+
+    data: NDArray[Any]
+    affine: NDArray[np.float64]
+    name: str = "volume"
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 3:
+            raise VolumeError(
+                f"expected a 3-D volume, got shape {tuple(self.data.shape)}; "
+                "pick one frame of a 4-D series first"
+            )
+        if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
+            raise VolumeError(f"expected a finite 4 x 4 affine, got {self.affine.tolist()}")
+        if abs(np.linalg.det(self.affine[:3, :3])) < 1e-12:
+            raise VolumeError("the affine is singular: a voxel has no volume; repair the header")
+
+    def like(self, data: NDArray[Any], name: str | None = None) -> Volume:
+        """Return other values on the same grid."""
+        if data.shape != self.data.shape:
+            raise VolumeError(f"expected shape {self.data.shape}, got {data.shape}")
+        return replace(self, data=data, name=name or self.name)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along x, y, z."""
+        x, y, z = self.data.shape
+        return x, y, z
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Distance between neighbouring voxel centres along each axis, in mm."""
+        spacing: NDArray[np.float64] = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return spacing
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Which part of a map is shown.
+
+    kind
+        "keep" the strongest `amount` per cent, "otsu", an absolute "value" on the min-max scale
+        (0 to 1; of the absolute value for signed maps), or "none".
+    stage
+        Cut on "patches" before upsampling (as published) or on "voxels" after it.
+    """
+
+    kind: ThresholdKind = "keep"
+    amount: float = 5.0
+    stage: Stage = "voxels"
+
+
+@dataclass(frozen=True)
+class ExplanationRequest:
+    """What is asked for; small, comparable, and written as JSON beside every result."""
+
+    method: str = "g3dvit"
+    target: int | str | None = None  # None: the predicted class
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    threshold: Threshold = field(default_factory=Threshold)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMaps:
+    """What a method returns: one raw, signed map per asked class, before any post-processing.
+
+    values
+        (classes, f, h, w) float64, in the order of the tensor's spatial axes.
+    magnitude
+        Same shape: the sum of the absolute terms behind each value. Where a value is as small as
+        the rounding error of that sum it is noise, and must not be scaled into a picture.
+    """
+
+    values: NDArray[np.float64]
+    magnitude: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One answer to one request, aligned with the volume it explains.
+
+    patch_map
+        Raw and signed, on the patch grid, before any post-processing.
+    relevance
+        On the input's own grid, as shown: scaled (unsigned 0 to 1, signed -1 to 1), thresholded,
+        NaN where the network never looked.
+    field_of_view
+        uint8 on the input's own grid: 1 where the network looked.
+    cut
+        The threshold on the scaled map that `request.threshold` came to; None when nothing is cut.
+    """
+
+    request: ExplanationRequest
+    patch_map: Volume
+    relevance: Volume
+    field_of_view: Volume
+    placement: Placement
+    target: int
+    predicted: int
+    class_names: tuple[str, ...]
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+    signed: bool
+    cut: float | None
+    status: Status
+    message: str
+    seconds: float
+    provenance: Mapping[str, Any]
+
+    @property
+    def target_name(self) -> str:
+        """The name of the explained class."""
+        return self.class_names[self.target]
+
+    @property
+    def probability(self) -> float:
+        """The network's probability of the explained class."""
+        return self.probabilities[self.target]

@@ -1,0 +1,7 @@
+"""One file, one explanation method; the folder is the list."""
+
+from __future__ import annotations
+
+from g3dvit_napari.core.registry import Registry
+
+METHODS = Registry("explanation method", __name__)

@@ -1,0 +1,1 @@
+"""The networks, and what a method may ask of them."""

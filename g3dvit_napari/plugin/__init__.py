@@ -1,0 +1,1 @@
+"""The napari front end: form, controller, layers, contributions."""
