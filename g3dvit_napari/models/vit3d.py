@@ -51,7 +51,7 @@ class Attention(nn.Module):
 
     def split_heads(self, x: Tensor) -> Tensor:
         """Reshape (b n (h d)) to (b h n d)."""
-        return cast(Tensor, rearrange(x, "b n (h d) -> b h n d", h=self.heads))
+        return rearrange(x, "b n (h d) -> b h n d", h=self.heads)
 
     def query_key_value(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return q, k, v, each (b h n d), of already normed tokens (b n d)."""
@@ -98,8 +98,8 @@ class Block(nn.ModuleList):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (b n d) to tokens (b n d)."""
-        x = self.attention(x) + x
-        return self.feed_forward(x) + x
+        x = x + cast(Tensor, self.attention(x))
+        return x + cast(Tensor, self.feed_forward(x))
 
 
 class Transformer(nn.Module):
@@ -188,7 +188,7 @@ class ViT3D(nn.Module):
         if hasattr(self.transformer, "norm"):
             x = self.transformer.norm(x)
         x = x[:, 0] if self.cls_pooling else x.mean(dim=1)
-        head = self.linear_head if self.prefix_tokens == 0 else self.mlp_head
+        head = cast(nn.Module, self.linear_head if self.prefix_tokens == 0 else self.mlp_head)
         return cast(Tensor, head(x))
 
     def forward(self, image: Tensor) -> Tensor:
