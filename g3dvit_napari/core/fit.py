@@ -1,0 +1,295 @@
+"""The exact way from a volume into the network's tensor, and back.
+
+Into it: orientation, then crop/pad, stretch or resample, then intensity, then tensor axes, as the
+model spec says. Back: the same steps undone; what the network never saw is NaN, not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from g3dvit_napari.core import space
+from g3dvit_napari.core.errors import SpecError, VolumeError
+from g3dvit_napari.core.intensity import normalise
+from g3dvit_napari.core.spec import ModelSpec, Triple
+from g3dvit_napari.core.types import Volume
+
+Array = NDArray[Any]
+ALIASING_STEP = 1.5  # above this shrink factor linear interpolation aliases: average instead
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the network's grids lie in one volume.
+
+    Three grids share the head: the volume's (RAS+), the network's input ("model grid", in the
+    orientation of the spec) and the patch grid. All affines are exact.
+
+    Parameters
+    ----------
+    volume
+        The volume to explain.
+    spec
+        A complete model spec.
+    """
+
+    volume: Volume
+    spec: ModelSpec
+
+    def __post_init__(self) -> None:
+        if self.spec.missing:
+            raise SpecError(f"the model spec leaves open: {', '.join(self.spec.missing)}; add them")
+        if (self.spec.network.channels or 1) != 1:
+            raise SpecError(
+                f"the network takes {self.spec.network.channels} channels, a volume has one; "
+                "networks of several channels can be built, not yet fed from one volume"
+            )
+
+    @property
+    def codes(self) -> str:
+        """Axis codes of the model grid."""
+        asked = self.spec.input.orientation or "stored"
+        if asked != "stored":
+            return asked
+        return self.volume.source.orientation if self.volume.source else "RAS"
+
+    @property
+    def grid(self) -> Triple:
+        """Shape of the model grid (x y z)."""
+        return self.spec.to_xyz(self.spec.network.image_size or (0, 0, 0))
+
+    @property
+    def patch(self) -> Triple:
+        """Voxels of the model grid per patch (x y z)."""
+        return self.spec.to_xyz(self.spec.network.patch or (1, 1, 1))
+
+    @property
+    def covered(self) -> Triple:
+        """Voxels of the model grid that patches cover; a rest smaller than a patch is unseen."""
+        x, y, z = (n // p * p for n, p in zip(self.grid, self.patch, strict=True))
+        return x, y, z
+
+    @cached_property
+    def _oriented(self) -> Array:
+        return space.to_codes(self.volume.data, self.codes)
+
+    @cached_property
+    def _oriented_affine(self) -> space.Affine:
+        return space.affine_to_codes(self.volume.affine, self.volume.shape, self.codes)
+
+    @cached_property
+    def index_map(self) -> space.Affine:
+        """Affine from model-grid indices to indices of the volume, both oriented as `codes`."""
+        rules, shape = self.spec.input, self._oriented.shape
+        if rules.fit == "resize-extent":
+            step = [n / m for n, m in zip(shape, self.grid, strict=True)]
+            return space.step_affine([(s - 1) / 2 for s in step], step)
+        if rules.fit == "crop-pad":
+            centred = [(n - m) // 2 for n, m in zip(shape, self.grid, strict=True)]
+            return space.step_affine(rules.crop_start or centred, (1, 1, 1))
+        if rules.affine is None:
+            raise SpecError("fit resample-to-affine needs input.affine, the grid's 4 x 4 affine")
+        target = np.array(rules.affine, dtype=float)
+        if target.shape != (4, 4) or space.closest_codes(target) != self.codes:
+            raise SpecError(
+                f"input.affine must be 4 x 4 and run along {self.codes} as input.orientation says"
+            )
+        inverse: space.Affine = np.linalg.inv(self._oriented_affine) @ target
+        return inverse
+
+    @cached_property
+    def model_affine(self) -> space.Affine:
+        """Affine of the model grid (x y z, oriented as `codes`) to world mm."""
+        return self._oriented_affine @ self.index_map
+
+    @cached_property
+    def _steps(self) -> tuple[Array, Array] | None:
+        """Start and step per axis when the two grids are parallel, else None."""
+        linear = self.index_map[:3, :3]
+        if np.abs(linear - np.diag(np.diag(linear))).max() > 1e-6:
+            return None
+        return self.index_map[:3, 3], np.diag(linear)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on a volume that does not look like what the network was trained on."""
+        wanted, found = self.spec.input.voxel_size, self._spacing()
+        if wanted is None or np.allclose(found, wanted, rtol=0.05):
+            return ()
+        sizes = " x ".join(f"{s:.3g}" for s in found), " x ".join(f"{s:.3g}" for s in wanted)
+        return (f"voxels are {sizes[0]} mm, the network was trained on {sizes[1]} mm",)
+
+    def _spacing(self) -> Array:
+        spacing: Array = np.linalg.norm(self.model_affine[:3, :3], axis=0)
+        return spacing
+
+    def to_tensor(self) -> NDArray[np.float32]:
+        """Return the network's input (c f h w), float32."""
+        fitted = self._fitted()
+        values = normalise(fitted, self._oriented, self.spec.input)
+        if not np.isfinite(values).all():
+            raise VolumeError(
+                f"{int((~np.isfinite(values)).sum())} input values are not finite; "
+                "check the volume and the intensity section of the model spec"
+            )
+        axes = ["xyz".index(letter) for letter in self.spec.input.tensor_axes or "xyz"]
+        return np.ascontiguousarray(values.transpose(axes))[None]
+
+    def _fitted(self) -> Array:
+        if self.spec.input.fit == "crop-pad":
+            return self._cropped()
+        if self._steps is None:
+            return self._sampled()
+        positions = [a + s * np.arange(m) for a, s, m in zip(*self._steps, self.grid, strict=True)]
+        weights = [
+            space.area_weights(p, s, n) if abs(s) > ALIASING_STEP else space.linear_weights(p, n)
+            for p, s, n in zip(positions, self._steps[1], self._oriented.shape, strict=True)
+        ]
+        fitted = space.separable(self._oriented.astype(np.float64), weights)
+        inside = [_inside(p, n) for p, n in zip(positions, self._oriented.shape, strict=True)]
+        return np.where(_box(inside), fitted, self.spec.input.pad_value)
+
+    def _cropped(self) -> Array:
+        start = [int(v) for v in self.index_map[:3, 3]]
+        result = np.full(self.grid, self.spec.input.pad_value, dtype=self._oriented.dtype)
+        into, out = [], []
+        for c, m, n in zip(start, self.grid, self._oriented.shape, strict=True):
+            low, high = max(c, 0), min(c + m, n)
+            if low >= high:
+                raise VolumeError(
+                    f"the crop from voxel {c} of {m} voxels lies outside the volume of {n}; "
+                    "check input.crop_start, input.orientation and the volume"
+                )
+            into.append(slice(low - c, high - c))
+            out.append(slice(low, high))
+        result[tuple(into)] = self._oriented[tuple(out)]
+        return result
+
+    def _sampled(self) -> Array:
+        """Sample an oblique model grid, smoothing first where it is much coarser."""
+        data = self._oriented.astype(np.float64)
+        shrink = np.linalg.norm(self.index_map[:3, :3], axis=1)
+        if shrink.max() > ALIASING_STEP:
+            data = ndimage.gaussian_filter(data, np.maximum(shrink - 1, 0) / 2, mode="nearest")
+        fitted = _affine_transform(data, self.index_map, self.grid)
+        indices = _transformed(self.index_map, self.grid)
+        inside = np.logical_and.reduce(
+            [_inside(i, n) for i, n in zip(indices, data.shape, strict=True)]
+        )
+        return np.where(inside, fitted, self.spec.input.pad_value)
+
+    def patch_volume(self, values: Array, name: str = "relevance") -> Volume:
+        """Return a token map (f h w) as a volume on the patch grid, RAS+, with its exact affine."""
+        cells = self._to_xyz(values)
+        affine = space.patch_affine(self.model_affine, self.patch)
+        return Volume(
+            np.ascontiguousarray(space.from_codes(cells, self.codes)),
+            space.affine_from_codes(affine, cells.shape, self.codes),
+            name,
+            self.volume.source,
+        )
+
+    def _to_xyz(self, values: Array) -> Array:
+        axes = self.spec.input.tensor_axes or "xyz"
+        return values.transpose([axes.index(letter) for letter in "xyz"])
+
+    def to_native(
+        self, values: Array, interpolation: Literal["linear", "nearest"] = "linear"
+    ) -> NDArray[np.float32]:
+        """Bring a token map (f h w) to the volume's own grid (x y z, RAS+).
+
+        Patch grid to model grid with clamped edges and half-cell centres (as torch's trilinear
+        `interpolate` with `align_corners=False`), then model grid to the volume: exact for crops,
+        linear otherwise. NaN outside the field of view.
+        """
+        cells = self._to_xyz(values).astype(np.float32)
+        if self._steps is None:
+            native = self._oblique(cells, interpolation)
+        else:
+            native = space.separable(cells, self._weights[interpolation])
+            native[~_box(self._inside)] = np.nan
+        return np.ascontiguousarray(space.from_codes(native, self.codes))
+
+    @cached_property
+    def _model_positions(self) -> list[Array]:
+        """Per axis: the place of every voxel of the oriented volume, in model-grid voxels."""
+        start, step = self._steps or (np.zeros(3), np.ones(3))
+        shape = self._oriented.shape
+        return [(np.arange(n) - a) / s for n, a, s in zip(shape, start, step, strict=True)]
+
+    @cached_property
+    def _inside(self) -> list[Array]:
+        return [_inside(m, n) for m, n in zip(self._model_positions, self.covered, strict=True)]
+
+    @cached_property
+    def _weights(self) -> dict[str, list[Array]]:
+        """Per axis and interpolation: patches to voxels of the oriented volume (new, old)."""
+        weights: dict[str, list[Array]] = {"linear": [], "nearest": []}
+        for m, n, p in zip(self._model_positions, self.covered, self.patch, strict=True):
+            up = space.linear_weights(_in_cells(np.arange(n), p), n // p)
+            weights["linear"].append((space.linear_weights(m, n) @ up).astype(np.float32))
+            nearest = space.nearest_weights(_in_cells(m, p), n // p)
+            weights["nearest"].append(nearest.astype(np.float32))
+        return weights
+
+    def _oblique(self, cells: Array, interpolation: Literal["linear", "nearest"]) -> Array:
+        """Interpolate on the model grid, then sample it at the voxels of the tilted volume."""
+        weights = [
+            getattr(space, f"{interpolation}_weights")(_in_cells(np.arange(n), p), n // p)
+            for n, p in zip(self.covered, self.patch, strict=True)
+        ]
+        model_map = space.separable(cells, weights)
+        back: space.Affine = np.linalg.inv(self.index_map)
+        order: Literal[0, 1] = 1 if interpolation == "linear" else 0
+        native = _affine_transform(model_map, back, self._oriented.shape, order)
+        places = _transformed(back, self._oriented.shape)
+        seen = [_inside(m, n) for m, n in zip(places, self.covered, strict=True)]
+        native[~np.logical_and.reduce(seen)] = np.nan
+        return native
+
+    @cached_property
+    def field_of_view(self) -> NDArray[np.uint8]:
+        """1 where a patch covers the voxel of the volume (x y z, RAS+), else 0."""
+        ones = np.ones(self.spec.network.token_grid, dtype=np.float32)
+        return np.isfinite(self.to_native(ones, "nearest")).astype(np.uint8)
+
+
+def _in_cells(voxels: Array, patch: int) -> Array:
+    """Convert positions in voxels to positions in cells of `patch` voxels, centre on centre."""
+    return (voxels + 0.5) / patch - 0.5
+
+
+def _inside(positions: Array, count: int) -> Array:
+    """Whether positions lie within the outer faces of `count` voxels."""
+    tolerance = 1e-4  # of a voxel: affines are stored in single precision
+    return (positions >= -0.5 - tolerance) & (positions <= count - 0.5 + tolerance)
+
+
+def _box(inside: Sequence[Array]) -> Array:
+    x, y, z = inside
+    return x[:, None, None] & y[None, :, None] & z[None, None, :]
+
+
+def _affine_transform(
+    data: Array, matrix: space.Affine, shape: Triple, order: Literal[0, 1] = 1
+) -> Array:
+    result: Array = ndimage.affine_transform(
+        data, matrix[:3, :3], matrix[:3, 3], output_shape=shape, order=order, mode="nearest"
+    )
+    return result
+
+
+def _transformed(matrix: space.Affine, shape: Triple) -> list[Array]:
+    """Return the three coordinates of `matrix` applied to every index of a grid."""
+    indices = np.ogrid[tuple(slice(n) for n in shape)]
+    return [
+        matrix[row, 3] + sum(matrix[row, axis] * indices[axis] for axis in range(3))
+        for row in range(3)
+    ]
