@@ -196,6 +196,11 @@ class Placement:
             self.volume.source,
         )
 
+    def tokens_of(self, patches: Volume) -> Array:
+        """Undo `patch_volume`: return the token map (f h w) of a volume on the patch grid."""
+        axes = ["xyz".index(letter) for letter in self.spec.input.tensor_axes or "xyz"]
+        return space.to_codes(patches.data, self.codes).transpose(axes)
+
     def _to_xyz(self, values: Array) -> Array:
         axes = self.spec.input.tensor_axes or "xyz"
         return values.transpose([axes.index(letter) for letter in "xyz"])

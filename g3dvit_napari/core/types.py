@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from g3dvit_napari.core.errors import VolumeError
 
 if TYPE_CHECKING:
-    from g3dvit_napari.core.fit import Placement
+    from g3dvit_napari.core.scaled_map import ScaledMap
 
 FloatArray = NDArray[np.float32] | NDArray[np.float64]
 AffineSource = Literal["sform", "qform", "file", "assumed", "array"]
@@ -145,6 +145,8 @@ class Explanation:
         NaN where the network never looked.
     field_of_view
         uint8 on the input's own grid: 1 where the network looked.
+    scaled
+        The same map before any cut, and where it lies; other thresholds are read from it.
     cut
         The threshold on the scaled map that `request.threshold` came to; None when nothing is cut.
     """
@@ -153,18 +155,22 @@ class Explanation:
     patch_map: Volume
     relevance: Volume
     field_of_view: Volume
-    placement: Placement
+    scaled: ScaledMap
     target: int
     predicted: int
     class_names: tuple[str, ...]
     logits: tuple[float, ...]
     probabilities: tuple[float, ...]
-    signed: bool
     cut: float | None
     status: Status
     message: str
     seconds: float
     provenance: Mapping[str, Any]
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values mean something (evidence against the class)."""
+        return self.scaled.signed
 
     @property
     def target_name(self) -> str:

@@ -1,0 +1,380 @@
+"""The public face: load a volume and a network, explain, cut again, save.
+
+Every front end goes through here. This module puts the parts together and computes nothing itself;
+torch is imported on the first use of a network, so that reading a volume stays quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from g3dvit_napari.core.errors import MethodError, SpecError, unknown_name
+from g3dvit_napari.core.fit import Placement
+from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.core.scaled_map import ScaledMap
+from g3dvit_napari.core.spec import ModelSpec, read_spec
+from g3dvit_napari.core.threshold import scaled, status_of
+from g3dvit_napari.core.types import (
+    Explanation,
+    ExplanationRequest,
+    Threshold,
+    TokenMaps,
+    Volume,
+)
+from g3dvit_napari.io.nifti import read_frames, read_volume
+from g3dvit_napari.io.results import save_explanation
+from g3dvit_napari.methods import METHODS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from g3dvit_napari.models.forward import ForwardPass
+    from g3dvit_napari.models.handle import ModelHandle
+    from g3dvit_napari.models.inspection import Inspection
+
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[float, str], None]
+
+__all__ = [
+    "METHODS",
+    "Explanation",
+    "ExplanationRequest",
+    "ModelSpec",
+    "Prediction",
+    "Threshold",
+    "Volume",
+    "explain",
+    "explain_classes",
+    "inspect_checkpoint",
+    "load_frames",
+    "load_model",
+    "load_volume",
+    "predict",
+    "rethreshold",
+    "save",
+    "why_not",
+]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says about one volume."""
+
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+    class_names: tuple[str, ...]
+
+    @property
+    def predicted(self) -> int:
+        """The class with the largest logit."""
+        return int(np.argmax(self.logits))
+
+
+def load_volume(path: str | Path, frame: int | str | None = None, **options: Any) -> Volume:
+    """Read one volume.
+
+    Parameters
+    ----------
+    path
+        A .nii, .nii.gz, .mgh or .mgz file.
+    frame
+        For a 4-D series: the number of a frame, or "mean" (also when not given).
+    **options
+        `max_memory` (bytes) and `assume_orientation` (axis codes for a header without them).
+
+    Raises
+    ------
+    VolumeError
+        When the file is damaged, is no scalar volume, or its header cannot be true.
+    """
+    return read_volume(Path(path), frame, **options)
+
+
+def load_frames(path: str | Path, frame: int | str = "all", **options: Any) -> Iterator[Volume]:
+    """Read a 4-D series frame by frame: "all", "every k", "mean" or a number."""
+    return read_frames(Path(path), frame, **options)
+
+
+def load_model(
+    source: str | Path | nn.Module,
+    spec: str | Path | ModelSpec | None = None,
+    device: str = "auto",
+) -> ModelHandle:
+    """Load a network and the rules for its input.
+
+    Parameters
+    ----------
+    source
+        A checkpoint (.pt, .pth, .ckpt, .safetensors), or a module that is already built.
+    spec
+        A preset name, a YAML file, a `ModelSpec`, or None: the YAML file next to the checkpoint.
+    device
+        "auto", "cpu", "cuda", "cuda:n" or "mps".
+
+    Raises
+    ------
+    CheckpointError
+        When the file holds no 3D ViT, is damaged, or would run code when read.
+    SpecError
+        When weights and spec together leave something open, or contradict each other.
+    """
+    from g3dvit_napari.io.checkpoint import read_checkpoint
+    from g3dvit_napari.models import loading
+
+    rules = None if spec is None else read_spec(spec)
+    if not isinstance(source, str | Path):
+        if rules is None:
+            raise SpecError("a module needs a spec; give spec=ModelSpec(...) or a YAML file")
+        return loading.module_handle(source, rules, device)
+    checkpoint = read_checkpoint(Path(source))
+    if rules is None and (found := spec_beside(source)):
+        rules = read_spec(found)
+    return loading.build_handle(checkpoint.state, checkpoint.meta, rules, device)
+
+
+def inspect_checkpoint(path: str | Path, spec: str | Path | None = None) -> Inspection:
+    """Return what a checkpoint holds and what its weights leave open, without building it."""
+    from g3dvit_napari.io.checkpoint import read_checkpoint
+    from g3dvit_napari.models.inspection import inspect_state
+
+    found = spec or spec_beside(path)
+    checkpoint = read_checkpoint(Path(path))
+    return inspect_state(checkpoint.state, checkpoint.meta, read_spec(found) if found else None)
+
+
+def spec_beside(path: str | Path) -> Path | None:
+    """Return the spec file next to a checkpoint: model.spec.yaml, model.yaml or model.yml."""
+    stem = Path(path).with_suffix("")
+    names = (stem.name + ending for ending in (".spec.yaml", ".yaml", ".yml"))
+    return next((p for p in map(stem.with_name, names) if p.is_file()), None)
+
+
+def predict(volume: Volume, model: ModelHandle, progress: Progress | None = None) -> Prediction:
+    """Return the network's answer; the pass is kept, so that explaining it next is quicker."""
+    return _prediction(_run(Placement(volume, model.spec), model, progress), model)
+
+
+def explain(
+    volume: Volume,
+    model: ModelHandle,
+    method: str = "g3dvit",
+    target: int | str | None = None,
+    *,
+    threshold: Threshold | None = None,
+    keep: float | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> Explanation:
+    """Explain one class of one volume.
+
+    Parameters
+    ----------
+    volume
+        The volume, on its own grid.
+    model
+        The network, from `load_model`.
+    method
+        A name from `METHODS`.
+    target
+        Number or name of the class; None for the predicted one.
+    threshold
+        What part of the map is shown; default: the strongest 5 %, on patches for `g3dvit`
+        (as published), on voxels otherwise.
+    keep
+        Short for a threshold that keeps this many per cent.
+    progress
+        Called with a fraction and a word between steps; may raise `Cancelled`.
+    **parameters
+        The method's own parameters, such as `pooling`.
+
+    Raises
+    ------
+    MethodError
+        When method, parameter or class do not exist, or the network cannot serve the method.
+    SpecError, VolumeError
+        When the volume cannot be brought into the network.
+    """
+    return explain_classes(
+        volume,
+        model,
+        method,
+        [target],
+        threshold=threshold,
+        keep=keep,
+        progress=progress,
+        **parameters,
+    )[0]
+
+
+def explain_classes(
+    volume: Volume,
+    model: ModelHandle,
+    method: str = "g3dvit",
+    targets: Sequence[int | str | None] | None = None,
+    *,
+    threshold: Threshold | None = None,
+    keep: float | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> list[Explanation]:
+    """Explain several classes (None: all of them) of one volume from one pass; see `explain`."""
+    started = time.perf_counter()
+    entry = METHODS[method]
+    checked = entry.checked(parameters)
+    if reason := why_not(method, model):
+        raise MethodError(reason)
+    cut_at = threshold or Threshold(stage=entry.keep_stage)
+    if keep is not None:
+        cut_at = replace(cut_at, kind="keep", amount=keep)
+    placement = Placement(volume, model.spec)
+    run = _run(placement, model, progress)
+    prediction = _prediction(run, model)
+    asked = range(len(prediction.logits)) if targets is None else targets
+    numbers = tuple(_class_number(target, prediction) for target in asked)
+    maps = entry.function(run, numbers, **checked)
+    if progress is not None:
+        progress(1.0, "placing the map")
+    shared = {
+        "class_names": prediction.class_names,
+        "logits": prediction.logits,
+        "probabilities": prediction.probabilities,
+        "predicted": prediction.predicted,
+        "provenance": _provenance(placement, model),
+    }
+    results = []
+    for number, values, magnitude in zip(numbers, maps.values, maps.magnitude, strict=True):
+        request = ExplanationRequest(method, number, checked, cut_at)
+        made = _explanation(entry, placement, request, TokenMaps(values, magnitude), shared)
+        results.append(replace(made, seconds=time.perf_counter() - started))
+    return results
+
+
+def rethreshold(explanation: Explanation, threshold: Threshold) -> Explanation:
+    """Return the same explanation cut elsewhere; the network is not touched."""
+    shown, cut = explanation.scaled.shown(threshold)
+    return replace(
+        explanation,
+        request=replace(explanation.request, threshold=threshold),
+        relevance=explanation.relevance.like(shown),
+        cut=cut,
+    )
+
+
+def save(explanation: Explanation, folder: str | Path, stem: str | None = None) -> list[Path]:
+    """Write an explanation: patch-grid map, native-grid map, field of view, and a JSON sidecar.
+
+    Every file is written beside its place and then renamed, the sidecar last; files of the same
+    name are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files, the sidecar last.
+    """
+    return save_explanation(explanation, Path(folder), stem)
+
+
+def why_not(method: str, model: ModelHandle) -> str | None:
+    """Return why a network cannot serve a method, or None when it can."""
+    lacking = METHODS[method].needs - model.offers
+    if not lacking:
+        return None
+    reasons = {
+        "norm": "the spec does not name the norm before its last attention (network.norm)",
+        "balanced": "balanced gradients are known for the ViT3D families only",
+    }
+    return f"{method} cannot explain this network: {'; '.join(reasons[n] for n in sorted(lacking))}"
+
+
+def _run(placement: Placement, model: ModelHandle, progress: Progress | None) -> ForwardPass:
+    """Run the network on the fitted volume, on the CPU when the GPU has too little memory."""
+    import torch
+
+    image = torch.from_numpy(placement.to_tensor())[None]
+    tick = _Ticks(progress, model.blocks)
+    try:
+        return model.forward(image, tick)
+    except torch.cuda.OutOfMemoryError:
+        _log.warning("not enough memory on %s; going on with the CPU", model.device)
+        return model.to("cpu").forward(image, tick)
+
+
+class _Ticks:
+    """Turns the ticks between blocks into a fraction for a progress bar."""
+
+    def __init__(self, progress: Progress | None, blocks: int) -> None:
+        self._progress, self._blocks, self._done = progress, max(blocks, 1), 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(min(self._done / (self._blocks + 1), 0.95), "running the network")
+
+
+def _prediction(run: ForwardPass, model: ModelHandle) -> Prediction:
+    logits = run.logits.double()
+    # A single logit is a yes/no head: its probability is the sigmoid, not a softmax over itself.
+    probabilities = logits.sigmoid() if len(logits) == 1 else logits.softmax(dim=0)
+    return Prediction(tuple(logits.tolist()), tuple(probabilities.tolist()), model.class_names)
+
+
+def _class_number(target: int | str | None, prediction: Prediction) -> int:
+    names = prediction.class_names
+    if target is None:
+        return prediction.predicted
+    if isinstance(target, str) and target in names:
+        return names.index(target)
+    if isinstance(target, str) and not target.isdigit():
+        raise MethodError(unknown_name("class", target, names))
+    if not 0 <= int(target) < len(names):
+        raise MethodError(f"class {target} does not exist; the network has 0 to {len(names) - 1}")
+    return int(target)
+
+
+def _explanation(
+    entry: Entry,
+    placement: Placement,
+    request: ExplanationRequest,
+    raw: TokenMaps,
+    shared: Mapping[str, Any],
+) -> Explanation:
+    status, message = status_of(raw.values, raw.magnitude)
+    usable = raw.values if status == "ok" else np.zeros_like(raw.values)
+    ready = ScaledMap(placement, scaled(usable, signed=entry.signed), entry.signed)
+    shown, cut = ready.shown(request.threshold)
+    volume = placement.volume
+    return Explanation(
+        request=request,
+        patch_map=placement.patch_volume(raw.values),
+        relevance=volume.like(shown, "relevance"),
+        field_of_view=volume.like(placement.field_of_view, "field of view"),
+        scaled=ready,
+        target=int(request.target or 0),
+        cut=cut,
+        status=status,
+        message=message,
+        seconds=0.0,
+        **shared,
+    )
+
+
+def _provenance(placement: Placement, model: ModelHandle) -> dict[str, Any]:
+    packages = ("g3dvit-napari", "torch", "numpy", "scipy", "nibabel")
+    return {
+        "checkpoint": dict(model.checkpoint),
+        "spec": model.spec.model_dump(mode="json", exclude_none=True),
+        "device": str(model.device),
+        "precision": str(model.dtype).removeprefix("torch."),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "warnings": placement.warnings,
+    }
