@@ -10,15 +10,17 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from g3dvit_napari.core.errors import MethodError, SpecError, unknown_name
+from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.fit import Placement
+from g3dvit_napari.core.progress import Progress, Ticks
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.scaled_map import ScaledMap
 from g3dvit_napari.core.spec import ModelSpec, read_spec
@@ -26,6 +28,7 @@ from g3dvit_napari.core.threshold import scaled, status_of
 from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
+    Prediction,
     Threshold,
     TokenMaps,
     Volume,
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Progress = Callable[[float, str], None]
+T = TypeVar("T")
 
 __all__ = [
     "METHODS",
@@ -64,20 +67,6 @@ __all__ = [
     "save",
     "why_not",
 ]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says about one volume."""
-
-    logits: tuple[float, ...]
-    probabilities: tuple[float, ...]
-    class_names: tuple[str, ...]
-
-    @property
-    def predicted(self) -> int:
-        """The class with the largest logit."""
-        return int(np.argmax(self.logits))
 
 
 def load_volume(path: str | Path, frame: int | str | None = None, **options: Any) -> Volume:
@@ -161,7 +150,8 @@ def spec_beside(path: str | Path) -> Path | None:
 
 def predict(volume: Volume, model: ModelHandle, progress: Progress | None = None) -> Prediction:
     """Return the network's answer; the pass is kept, so that explaining it next is quicker."""
-    return _prediction(_run(Placement(volume, model.spec), model, progress), model)
+    placement = Placement(volume, model.spec)
+    return _with_pass(placement, model, progress, partial(_prediction, model=model))
 
 
 def explain(
@@ -237,24 +227,22 @@ def explain_classes(
     if keep is not None:
         cut_at = replace(cut_at, kind="keep", amount=keep)
     placement = Placement(volume, model.spec)
-    run = _run(placement, model, progress)
-    prediction = _prediction(run, model)
-    asked = range(len(prediction.logits)) if targets is None else targets
-    numbers = tuple(_class_number(target, prediction) for target in asked)
-    maps = entry.function(run, numbers, **checked)
+
+    def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
+        prediction = _prediction(run, model)
+        asked = range(len(prediction.logits)) if targets is None else targets
+        numbers = tuple(prediction.number_of(target) for target in asked)
+        return prediction, numbers, entry.function(run, numbers, **checked)
+
+    prediction, numbers, maps = _with_pass(placement, model, progress, work)
     if progress is not None:
         progress(1.0, "placing the map")
-    shared = {
-        "class_names": prediction.class_names,
-        "logits": prediction.logits,
-        "probabilities": prediction.probabilities,
-        "predicted": prediction.predicted,
-        "provenance": _provenance(placement, model),
-    }
+    provenance = _provenance(placement, model)
     results = []
     for number, values, magnitude in zip(numbers, maps.values, maps.magnitude, strict=True):
         request = ExplanationRequest(method, number, checked, cut_at)
-        made = _explanation(entry, placement, request, TokenMaps(values, magnitude), shared)
+        raw = TokenMaps(values, magnitude)
+        made = _explanation(entry, placement, request, raw, prediction, provenance)
         results.append(replace(made, seconds=time.perf_counter() - started))
     return results
 
@@ -296,29 +284,22 @@ def why_not(method: str, model: ModelHandle) -> str | None:
     return f"{method} cannot explain this network: {'; '.join(reasons[n] for n in sorted(lacking))}"
 
 
-def _run(placement: Placement, model: ModelHandle, progress: Progress | None) -> ForwardPass:
-    """Run the network on the fitted volume, on the CPU when the GPU has too little memory."""
+def _with_pass(
+    placement: Placement,
+    model: ModelHandle,
+    progress: Progress | None,
+    work: Callable[[ForwardPass], T],
+) -> T:
+    """Do some work on a forward pass; on the CPU when the GPU has too little memory for it."""
     import torch
 
     image = torch.from_numpy(placement.to_tensor())[None]
-    tick = _Ticks(progress, model.blocks)
+    tick = Ticks(progress, model.blocks, "running the network")
     try:
-        return model.forward(image, tick)
+        return work(model.forward(image, tick))
     except torch.cuda.OutOfMemoryError:
-        _log.warning("not enough memory on %s; going on with the CPU", model.device)
-        return model.to("cpu").forward(image, tick)
-
-
-class _Ticks:
-    """Turns the ticks between blocks into a fraction for a progress bar."""
-
-    def __init__(self, progress: Progress | None, blocks: int) -> None:
-        self._progress, self._blocks, self._done = progress, max(blocks, 1), 0
-
-    def __call__(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress(min(self._done / (self._blocks + 1), 0.95), "running the network")
+        _log.warning("not enough memory on %s: going on with the CPU", model.device)
+        return work(model.to("cpu").forward(image, tick))
 
 
 def _prediction(run: ForwardPass, model: ModelHandle) -> Prediction:
@@ -328,25 +309,13 @@ def _prediction(run: ForwardPass, model: ModelHandle) -> Prediction:
     return Prediction(tuple(logits.tolist()), tuple(probabilities.tolist()), model.class_names)
 
 
-def _class_number(target: int | str | None, prediction: Prediction) -> int:
-    names = prediction.class_names
-    if target is None:
-        return prediction.predicted
-    if isinstance(target, str) and target in names:
-        return names.index(target)
-    if isinstance(target, str) and not target.isdigit():
-        raise MethodError(unknown_name("class", target, names))
-    if not 0 <= int(target) < len(names):
-        raise MethodError(f"class {target} does not exist; the network has 0 to {len(names) - 1}")
-    return int(target)
-
-
 def _explanation(
     entry: Entry,
     placement: Placement,
     request: ExplanationRequest,
     raw: TokenMaps,
-    shared: Mapping[str, Any],
+    prediction: Prediction,
+    provenance: Mapping[str, Any],
 ) -> Explanation:
     status, message = status_of(raw.values, raw.magnitude)
     usable = raw.values if status == "ok" else np.zeros_like(raw.values)
@@ -355,6 +324,7 @@ def _explanation(
     volume = placement.volume
     return Explanation(
         request=request,
+        prediction=prediction,
         patch_map=placement.patch_volume(raw.values),
         relevance=volume.like(shown, "relevance"),
         field_of_view=volume.like(placement.field_of_view, "field of view"),
@@ -364,7 +334,7 @@ def _explanation(
         status=status,
         message=message,
         seconds=0.0,
-        **shared,
+        provenance=provenance,
     )
 
 

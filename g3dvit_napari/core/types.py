@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.errors import MethodError, VolumeError, unknown_name
 
 if TYPE_CHECKING:
     from g3dvit_napari.core.scaled_map import ScaledMap
@@ -110,6 +110,33 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What the network says about one volume."""
+
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+    class_names: tuple[str, ...]
+
+    @property
+    def predicted(self) -> int:
+        """The class with the largest logit."""
+        return int(np.argmax(self.logits))
+
+    def number_of(self, target: int | str | None) -> int:
+        """Return the number of a class given by number or name; None is the predicted one."""
+        if target is None:
+            return self.predicted
+        if isinstance(target, str) and target in self.class_names:
+            return self.class_names.index(target)
+        if isinstance(target, str) and not target.isdigit():
+            raise MethodError(unknown_name("class", target, self.class_names))
+        last = len(self.class_names) - 1
+        if not 0 <= int(target) <= last:
+            raise MethodError(f"class {target} does not exist; the network has 0 to {last}")
+        return int(target)
+
+
+@dataclass(frozen=True)
 class ExplanationRequest:
     """What is asked for; small, comparable, and written as JSON beside every result."""
 
@@ -152,15 +179,12 @@ class Explanation:
     """
 
     request: ExplanationRequest
+    prediction: Prediction
     patch_map: Volume
     relevance: Volume
     field_of_view: Volume
     scaled: ScaledMap
     target: int
-    predicted: int
-    class_names: tuple[str, ...]
-    logits: tuple[float, ...]
-    probabilities: tuple[float, ...]
     cut: float | None
     status: Status
     message: str
@@ -175,9 +199,14 @@ class Explanation:
     @property
     def target_name(self) -> str:
         """The name of the explained class."""
-        return self.class_names[self.target]
+        return self.prediction.class_names[self.target]
+
+    @property
+    def predicted(self) -> int:
+        """The class with the largest logit."""
+        return self.prediction.predicted
 
     @property
     def probability(self) -> float:
         """The network's probability of the explained class."""
-        return self.probabilities[self.target]
+        return self.prediction.probabilities[self.target]
