@@ -6,25 +6,21 @@ torch is imported on the first use of a network, so that reading a volume stays 
 
 from __future__ import annotations
 
-import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.fit import Placement
-from g3dvit_napari.core.progress import Progress, Ticks
+from g3dvit_napari.core.progress import Progress
 from g3dvit_napari.core.registry import Entry
-from g3dvit_napari.core.scaled_map import ScaledMap
+from g3dvit_napari.core.result import explanation_of
 from g3dvit_napari.core.spec import ModelSpec, read_spec
-from g3dvit_napari.core.threshold import scaled, status_of
 from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
@@ -43,10 +39,6 @@ if TYPE_CHECKING:
     from g3dvit_napari.models.forward import ForwardPass
     from g3dvit_napari.models.handle import ModelHandle
     from g3dvit_napari.models.inspection import Inspection
-
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 __all__ = [
     "METHODS",
@@ -150,8 +142,10 @@ def spec_beside(path: str | Path) -> Path | None:
 
 def predict(volume: Volume, model: ModelHandle, progress: Progress | None = None) -> Prediction:
     """Return the network's answer; the pass is kept, so that explaining it next is quicker."""
-    placement = Placement(volume, model.spec)
-    return _with_pass(placement, model, progress, partial(_prediction, model=model))
+    from g3dvit_napari.models.running import prediction_of, with_pass
+
+    tensor = Placement(volume, model.spec).to_tensor()
+    return with_pass(model, tensor, progress, partial(prediction_of, model=model))
 
 
 def explain(
@@ -218,33 +212,37 @@ def explain_classes(
     **parameters: Any,
 ) -> list[Explanation]:
     """Explain several classes (None: all of them) of one volume from one pass; see `explain`."""
+    from g3dvit_napari.models.running import prediction_of, with_pass
+
     started = time.perf_counter()
     entry = METHODS[method]
     checked = entry.checked(parameters)
     if reason := why_not(method, model):
         raise MethodError(reason)
-    cut_at = threshold or Threshold(stage=entry.keep_stage)
-    if keep is not None:
-        cut_at = replace(cut_at, kind="keep", amount=keep)
     placement = Placement(volume, model.spec)
 
     def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
-        prediction = _prediction(run, model)
+        prediction = prediction_of(run, model)
         asked = range(len(prediction.logits)) if targets is None else targets
         numbers = tuple(prediction.number_of(target) for target in asked)
         return prediction, numbers, entry.function(run, numbers, **checked)
 
-    prediction, numbers, maps = _with_pass(placement, model, progress, work)
+    prediction, numbers, maps = with_pass(model, placement.to_tensor(), progress, work)
     if progress is not None:
         progress(1.0, "placing the map")
-    provenance = _provenance(placement, model)
-    results = []
-    for number, values, magnitude in zip(numbers, maps.values, maps.magnitude, strict=True):
-        request = ExplanationRequest(method, number, checked, cut_at)
-        raw = TokenMaps(values, magnitude)
-        made = _explanation(entry, placement, request, raw, prediction, provenance)
-        results.append(replace(made, seconds=time.perf_counter() - started))
-    return results
+    cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(placement, model)
+    return [
+        explanation_of(
+            TokenMaps(values, magnitude),
+            placement,
+            ExplanationRequest(method, number, checked, cut_at),
+            prediction,
+            signed=entry.signed,
+            seconds=time.perf_counter() - started,
+            provenance=provenance,
+        )
+        for number, values, magnitude in zip(numbers, maps.values, maps.magnitude, strict=True)
+    ]
 
 
 def rethreshold(explanation: Explanation, threshold: Threshold) -> Explanation:
@@ -284,58 +282,9 @@ def why_not(method: str, model: ModelHandle) -> str | None:
     return f"{method} cannot explain this network: {'; '.join(reasons[n] for n in sorted(lacking))}"
 
 
-def _with_pass(
-    placement: Placement,
-    model: ModelHandle,
-    progress: Progress | None,
-    work: Callable[[ForwardPass], T],
-) -> T:
-    """Do some work on a forward pass; on the CPU when the GPU has too little memory for it."""
-    import torch
-
-    image = torch.from_numpy(placement.to_tensor())[None]
-    tick = Ticks(progress, model.blocks, "running the network")
-    try:
-        return work(model.forward(image, tick))
-    except torch.cuda.OutOfMemoryError:
-        _log.warning("not enough memory on %s: going on with the CPU", model.device)
-        return work(model.to("cpu").forward(image, tick))
-
-
-def _prediction(run: ForwardPass, model: ModelHandle) -> Prediction:
-    logits = run.logits.double()
-    # A single logit is a yes/no head: its probability is the sigmoid, not a softmax over itself.
-    probabilities = logits.sigmoid() if len(logits) == 1 else logits.softmax(dim=0)
-    return Prediction(tuple(logits.tolist()), tuple(probabilities.tolist()), model.class_names)
-
-
-def _explanation(
-    entry: Entry,
-    placement: Placement,
-    request: ExplanationRequest,
-    raw: TokenMaps,
-    prediction: Prediction,
-    provenance: Mapping[str, Any],
-) -> Explanation:
-    status, message = status_of(raw.values, raw.magnitude)
-    usable = raw.values if status == "ok" else np.zeros_like(raw.values)
-    ready = ScaledMap(placement, scaled(usable, signed=entry.signed), entry.signed)
-    shown, cut = ready.shown(request.threshold)
-    volume = placement.volume
-    return Explanation(
-        request=request,
-        prediction=prediction,
-        patch_map=placement.patch_volume(raw.values),
-        relevance=volume.like(shown, "relevance"),
-        field_of_view=volume.like(placement.field_of_view, "field of view"),
-        scaled=ready,
-        target=int(request.target or 0),
-        cut=cut,
-        status=status,
-        message=message,
-        seconds=0.0,
-        provenance=provenance,
-    )
+def _cut_at(entry: Entry, threshold: Threshold | None, keep: float | None) -> Threshold:
+    cut_at = threshold or Threshold(stage=entry.keep_stage)
+    return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)
 
 
 def _provenance(placement: Placement, model: ModelHandle) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def _documented(docstring: str, name: str) -> str:
     """Return the description of one parameter from a numpy-style docstring."""
     lines = docstring.splitlines()
     for number, line in enumerate(lines):
-        if line.split(":")[0].strip() == name and ":" in line:
+        if line.partition(":")[0].rstrip() == name:
             text = []
             for following in lines[number + 1 :]:
                 if not following.startswith("    "):

@@ -1,0 +1,46 @@
+"""Work on a forward pass: with progress, and on the CPU when the GPU has too little memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from g3dvit_napari.core.progress import Progress, Ticks
+from g3dvit_napari.core.types import Prediction
+from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.handle import ModelHandle
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def with_pass(
+    model: ModelHandle,
+    tensor: NDArray[np.float32],
+    progress: Progress | None,
+    work: Callable[[ForwardPass], T],
+) -> T:
+    """Run the network on one input (c f h w), or take the pass it remembers, and do some work.
+
+    The retry after a lack of GPU memory moves the network to the CPU for good: the next volume
+    would not fit either.
+    """
+    image = torch.from_numpy(tensor)[None]
+    tick = Ticks(progress, model.blocks, "running the network")
+    try:
+        return work(model.forward(image, tick))
+    except torch.cuda.OutOfMemoryError:
+        _log.warning("not enough memory on %s: going on with the CPU", model.device)
+        return work(model.to("cpu").forward(image, tick))
+
+
+def prediction_of(run: ForwardPass, model: ModelHandle) -> Prediction:
+    """Return logits and probabilities; a single logit is a yes/no head, so it gets a sigmoid."""
+    logits = run.logits.double()
+    probabilities = logits.sigmoid() if len(logits) == 1 else logits.softmax(dim=0)
+    return Prediction(tuple(logits.tolist()), tuple(probabilities.tolist()), model.class_names)
