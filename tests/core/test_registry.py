@@ -77,7 +77,7 @@ def test_a_name_can_be_taken_once() -> None:
         registry.register("Blur again")(blur)
 
 
-def test_unknown_name_suggests_the_nearest(entry: Entry) -> None:
+def test_unknown_name_suggests_the_nearest() -> None:
     registry = Registry("method", "json")
     registry.register("Blur")(blur)
     with pytest.raises(MethodError, match="no method named 'blurr'; did you mean 'blur'"):
