@@ -1,0 +1,83 @@
+"""What a method sees: one image's pass through a network, from which every map starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.core.types import TokenMaps
+from g3dvit_napari.models.balanced import Balanced
+from g3dvit_napari.models.capture import Tick
+from g3dvit_napari.models.foreign import ForeignPass
+from g3dvit_napari.models.native import NativePass
+from g3dvit_napari.models.vit3d import ViT3D
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.handle import ModelHandle
+
+CHUNK_BYTES = 128 * 2**20  # of gradients held at a time
+
+
+class ForwardPass(Protocol):
+    """One image's pass. `n` counts all tokens, prefix tokens first; `block` may be negative."""
+
+    model: ModelHandle
+    logits: Tensor  # classes
+    tick: Tick  # called between blocks, also by later gradient passes
+
+    def activations(self, block: int = -1) -> Tensor:
+        """Return the output (n d) of the attention norm of a block."""
+        ...
+
+    def gradients(self, targets: Sequence[int], block: int = -1) -> Tensor:
+        """Return the gradients (k n d) of the targets' logits with respect to that output."""
+        ...
+
+    def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
+        """Return their mean over features (k n), and the mean size of the terms behind it."""
+        ...
+
+    def balanced(self, targets: Sequence[int]) -> Balanced:
+        """Return the tokens' relevance under LibraGrad's backward rules."""
+        ...
+
+
+def run_forward(model: ModelHandle, image: Tensor, tick: Tick) -> ForwardPass:
+    """Run one image (1 c f h w) through a network; `tick` is called between blocks and may raise.
+
+    Raises
+    ------
+    MethodError
+        When a foreign network's norm cannot be found or explained.
+    """
+    if isinstance(model.network, ViT3D):
+        return NativePass(model, image, tick)
+    return ForeignPass(model, image, tick)
+
+
+def gradient_chunks(run: ForwardPass, targets: Sequence[int], block: int) -> Iterator[Tensor]:
+    """Yield the gradients (k n d) for so many classes at a time that they stay small."""
+    one_class = run.activations(block).nbytes
+    step = max(1, CHUNK_BYTES // one_class)
+    for start in range(0, len(targets), step):
+        yield run.gradients(targets[start : start + step], block)
+
+
+def exact_sum(terms: Tensor, dim: int = -1) -> Tensor:
+    """Sum in float64, so that what cancels leaves no more noise than the terms brought along."""
+    if terms.device.type == "mps":  # which has no float64
+        terms = terms.cpu()
+    return terms.sum(dim, dtype=torch.float64).cpu()
+
+
+def to_maps(run: ForwardPass, values: Tensor, magnitude: Tensor) -> TokenMaps:
+    """Turn values and magnitudes of all tokens (k n) into maps: prefix tokens dropped, on the grid.
+
+    Only the placing depends on the number of dimensions; the methods know tokens alone.
+    """
+    first = run.model.prefix_tokens
+    grids = (run.model.tokens_to_grid(t[:, first:].cpu().double()) for t in (values, magnitude))
+    return TokenMaps(*(grid.numpy() for grid in grids))

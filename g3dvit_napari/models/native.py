@@ -1,0 +1,125 @@
+"""A pass through our own ViT3D: no graph below the explained block, fused attention throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.models.balanced import Balanced, balanced_relevance
+from g3dvit_napari.models.capture import (
+    Recorded,
+    Stage,
+    Tick,
+    block_index,
+    capturing,
+    one_hot,
+    pull_back,
+)
+from g3dvit_napari.models.closed_form import ClassRow, Factored
+from g3dvit_napari.models.vit3d import ViT3D
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.handle import ModelHandle
+
+
+class NativePass:
+    """Keeps what entered each block, so that another class, pooling or block starts from there.
+
+    Of the last block, class-token pooling keeps one query row (`ClassRow`); mean pooling keeps the
+    graph from its norm to the logits.
+    """
+
+    def __init__(self, model: ModelHandle, image: Tensor, tick: Tick) -> None:
+        self.model, self.tick = model, tick
+        self._network = cast(ViT3D, model.network)
+        self._kept: tuple[tuple[tuple[int, ...], int], Tensor] | None = None
+        with capturing(self._network):
+            self._entering = self._run(image)
+            self._last = self._last_block()
+            tick()
+        last = self._last
+        self.logits = last.logits if isinstance(last, ClassRow) else last.value[0]
+
+    def _run(self, image: Tensor) -> list[Tensor]:
+        """Return what enters each block (1 n d); the last block is not run."""
+        entering = [self._network.embed(image)]
+        for block in self._network.blocks[:-1]:
+            entering.append(block(entering[-1]))
+            self.tick()
+        return entering
+
+    def _last_block(self) -> ClassRow | Recorded:
+        index, block = len(self._entering) - 1, self._network.blocks[-1]
+        normed = self._normed(index)
+        if self._network.cls_pooling:
+            return ClassRow(block, normed, self._entering[-1], self._network.read_out)
+        return Recorded(self._from_norm(index), normed)
+
+    def activations(self, block: int = -1) -> Tensor:
+        """Return the output (n d) of the attention norm of a block."""
+        index = block_index(block, len(self._entering))
+        with capturing(self._network):
+            return self._normed(index)[0]
+
+    def gradients(self, targets: Sequence[int], block: int = -1) -> Tensor:
+        """Return the gradients (k n d) of the targets' logits with respect to that output."""
+        found = self._gradients(targets, block_index(block, len(self._entering)))
+        return found.full() if isinstance(found, Factored) else found
+
+    def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
+        """Return their mean over features (k n) in float64, and the mean size of its terms."""
+        found = self._gradients(targets, block_index(block, len(self._entering)))
+        if isinstance(found, Factored):
+            return found.feature_mean()
+        return found.mean(-1), found.abs().mean(-1)
+
+    def balanced(self, targets: Sequence[int]) -> Balanced:
+        """Return the tokens' relevance under LibraGrad's backward rules."""
+        start = one_hot(targets, self.logits)
+        with capturing(self._network):
+            return balanced_relevance(self._network, self._entering, start, self.tick)
+
+    def _gradients(self, targets: Sequence[int], index: int) -> Tensor | Factored:
+        start = one_hot(targets, self.logits)
+        key = (tuple(targets), index)
+        if self._kept is not None and self._kept[0] == key:
+            return self._kept[1]
+        with capturing(self._network):
+            if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
+                return self._last.gradients(targets)
+            gradients = self._pulled(start, index)
+        if len(targets) == 1:  # another pooling or method on the same class is then free
+            self._kept = key, gradients
+        return gradients
+
+    def _pulled(self, start: Tensor, index: int) -> Tensor:
+        """Return the gradients (k n d) at the norm of a block by going back from the logits."""
+        blocks = len(self._entering)
+        if isinstance(self._last, Recorded) and index == blocks - 1:
+            return torch.stack([first[0] for first, *_ in self._last.pull(start)])
+        stages = [self._from_norm(index), *map(self._whole, range(index + 1, blocks))]
+        entering = [self._normed(index), *self._entering[index + 1 :]]
+        return pull_back(stages, entering, start, self.tick)[:, 0]
+
+    def _normed(self, index: int) -> Tensor:
+        return cast(Tensor, self._network.blocks[index].attention.norm(self._entering[index]))
+
+    def _from_norm(self, index: int) -> Stage:
+        """Return the block from its attention norm's output on; the last one yields logits."""
+        return partial(self._finish, index, skip=self._entering[index])
+
+    def _whole(self, index: int) -> Stage:
+        norm = self._network.blocks[index].attention.norm
+        return lambda x: self._finish(index, norm(x), skip=x)
+
+    def _finish(self, index: int, normed: Tensor, *, skip: Tensor) -> Tensor:
+        block, last = self._network.blocks[index], index == len(self._entering) - 1
+        rows = 1 if last and self._network.cls_pooling else None  # only the class token is read
+        q, k, v = block.attention.query_key_value(normed)
+        x = block.attention.mix(q[:, :, :rows], k, v) + skip[:, :rows]
+        x = block.feed_forward(x) + x
+        return self._network.read_out(x) if last else x
