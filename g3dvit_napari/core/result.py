@@ -27,7 +27,7 @@ def explanation_of(
 
     A degenerate map is shown as zeros, with its status and a sentence: noise is never scaled up.
     """
-    status, message = status_of(raw.values, raw.magnitude)
+    status, message = status_of(raw.values, raw.magnitude, signed=signed)
     usable = raw.values if status == "ok" else np.zeros_like(raw.values)
     ready = ScaledMap(placement, scaled(usable, signed=signed), signed)
     shown, cut = ready.shown(request.threshold)
