@@ -1,0 +1,100 @@
+"""Colour maps with a gate: transparent below a cut, so that a threshold costs no data upload."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from napari.utils.colormaps import AVAILABLE_COLORMAPS, Colormap, ensure_colormap
+from numpy.typing import NDArray
+
+Edge = Literal["hard", "faded"]
+Array = NDArray[Any]
+
+UNSIGNED, SIGNED = "inferno", "frost and fire"
+SUFFIX = " (gated)"
+STEPS = 64  # between two of them the graphics card interpolates
+WHISPER = 0.3  # without a cut, values below this fade out instead of tinting the whole head
+AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimensions; 1 at the top
+# Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
+SEEN_THROUGH = (0.02, 0.5)  # at the cut and at the top
+
+# Evidence for a class in the colours of unsigned maps, evidence against it in their cold mirror.
+_FROST = ["#d8fbff", "#6fd6f5", "#2f9be8", "#2a5fc4", "#23307d", "#05030f"]
+
+
+def _frost_and_fire() -> Colormap:
+    cold = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in _FROST]
+    warm = ensure_colormap(UNSIGNED).map(np.linspace(0, 1, len(cold))[1:])[:, :3]
+    return Colormap(np.vstack([cold, warm]), name=SIGNED, display_name=SIGNED)
+
+
+def base_name(colormap: Colormap) -> str:
+    """Return the name of the colour map behind a gated one."""
+    return str(colormap.name).removesuffix(SUFFIX)
+
+
+def gated(
+    base: str, cut: float | None, *, signed: bool = False, edge: Edge = "hard", ndisplay: int = 2
+) -> Colormap:
+    """Return a colour map that hides values below `cut`, for contrast limits (0, 1) or (-1, 1).
+
+    Parameters
+    ----------
+    base
+        Name of any colour map napari knows.
+    cut
+        Between 0 and 1, on the absolute value for signed maps; None fades the lowest values only.
+    signed
+        Whether the map runs from -1 to 1.
+    edge
+        "hard": nothing below the cut; "faded": a quadratic glimpse of it.
+    ndisplay
+        In volumes (3) low values are more transparent, which rounds the shapes.
+    """
+    strength = np.linspace(0, 1, STEPS)
+    ends = SEEN_THROUGH if signed and ndisplay == 3 else (AT_CUT[ndisplay], 1.0)
+    alpha = _alpha(strength, cut, edge, ends)
+    if cut is not None and edge == "hard":
+        strength, alpha = _with_step(strength, alpha, cut, ends[0])
+    if signed:
+        strength = np.concatenate([-strength[::-1], strength])
+        alpha = np.concatenate([alpha[::-1], alpha])
+    controls = (strength + 1) / 2 if signed else strength
+    colors = np.array(_colors(base).map(controls))
+    colors[:, 3] = alpha
+    return Colormap(colors, name=base + SUFFIX, controls=controls, display_name=base + SUFFIX)
+
+
+def _colors(base: str) -> Colormap:
+    return _frost_and_fire() if base == SIGNED else ensure_colormap(base)
+
+
+def _alpha(strength: Array, cut: float | None, edge: Edge, ends: tuple[float, float]) -> Array:
+    if cut is None:
+        return np.asarray(np.clip(strength / WHISPER, 0, 1) * _rising(strength, 0.0, ends))
+    below = np.zeros_like(strength)
+    if edge == "faded" and cut > 0:
+        below = 0.5 * ends[0] * (strength / cut) ** 2
+    return np.where(strength < cut, below, _rising(strength, cut, ends))
+
+
+def _rising(strength: Array, start: float, ends: tuple[float, float]) -> Array:
+    share = np.clip((strength - start) / max(1 - start, 1e-6), 0, 1)
+    return np.asarray(ends[0] + (ends[1] - ends[0]) * share)
+
+
+def _with_step(strength: Array, alpha: Array, cut: float, at_cut: float) -> tuple[Array, Array]:
+    """Insert the cut twice, once on each side, so that the step lies exactly there."""
+    cut = float(np.clip(cut, 1e-3, 1 - 1e-3))
+    place = int(np.searchsorted(strength, cut))
+    return (
+        np.insert(strength, place, [cut, cut]),
+        np.insert(alpha, place, [0.0, at_cut]),
+    )
+
+
+def publish(colormap: Colormap) -> Colormap:
+    """Replace the former gate in napari's list of colour maps, which otherwise keeps every one."""
+    AVAILABLE_COLORMAPS.pop(colormap.name, None)
+    return colormap

@@ -1,0 +1,77 @@
+"""What stands beside the picture: caption, colour bar, scale bar."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from napari.components.overlays import TextOverlay
+from napari.layers import Image
+
+from g3dvit_napari.core.types import Explanation, Threshold
+
+CAPTION = "g3dvit_caption"
+WIDTH = 60  # letters per line
+
+
+class Legend:
+    """Our caption on the canvas, and the viewer's own scale bar switched on."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._had_scale_bar = bool(viewer.canvas.overlays["scale_bar"].visible)
+        self._caption = TextOverlay(position="top_left", font_size=10, text=" ", visible=True)
+        viewer.canvas.overlays[CAPTION] = self._caption
+        viewer.canvas.overlays["scale_bar"].visible = True
+
+    def write(self, text: str) -> None:
+        """Replace the caption."""
+        if text != self._caption.text:
+            self._caption.text = text or " "
+
+    @property
+    def text(self) -> str:
+        """The caption as it stands."""
+        return str(self._caption.text).strip()
+
+    def close(self) -> None:
+        """Take the caption away and leave the scale bar as it was found."""
+        self._viewer.canvas.overlays.pop(CAPTION, None)
+        self._viewer.canvas.overlays["scale_bar"].visible = self._had_scale_bar
+
+
+def show_colorbar(layer: Image, visible: bool = True) -> None:
+    """Show the layer's own colour bar, where a gate appears as a gap."""
+    layer.colorbar.size = (18, 150)
+    layer.colorbar.visible = visible
+
+
+def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
+    """Return the caption: class, probability, method, what is shown, and what is wrong."""
+    predicted = ", predicted" if explanation.target == explanation.predicted else ""
+    lines = [
+        f"{explanation.target_name}   p = {explanation.probability:.2f}{predicted}",
+        f"{explanation.request.method}   {shown}",
+    ]
+    if badge:
+        lines.append(badge)
+    if explanation.status != "ok":
+        lines += textwrap.wrap(f"{explanation.status}: {explanation.message}", WIDTH)
+    return "\n".join(lines)
+
+
+def words_for_cut(cut: float | None, signed: bool) -> str:
+    """Say what a gate lets through."""
+    if cut is None:
+        return "everything shown"
+    return f"|relevance| ≥ {cut:.2f}" if signed else f"relevance ≥ {cut:.2f}"
+
+
+def words_for_threshold(threshold: Threshold) -> str:
+    """Say how a published picture was cut."""
+    what = {
+        "keep": f"top {threshold.amount:g} % of {threshold.stage}",
+        "otsu": f"Otsu's threshold on {threshold.stage}",
+        "value": f"{threshold.stage} from {threshold.amount:.2f}",
+    }
+    return what.get(threshold.kind, "everything shown")

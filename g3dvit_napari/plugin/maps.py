@@ -1,0 +1,74 @@
+"""The arrays behind the picture: the scaled map, uncut, smooth or in the network's own blocks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from g3dvit_napari.core import space
+from g3dvit_napari.core.types import Explanation, Volume
+from g3dvit_napari.plugin.layers import Grid
+
+Array = NDArray[Any]
+Resolution = Literal["smooth", "patches"]
+DETAIL = 6  # cells per side of a drawn block: napari's rays would step over single large ones
+PARALLEL = 1e-3  # largest share of a step that may run along another axis
+
+
+def smooth_map(explanation: Explanation) -> Array:
+    """Return the scaled, uncut map on the volume's own grid (x y z), 0 outside the view."""
+    return visible(explanation.scaled.voxels)
+
+
+def published_map(explanation: Explanation) -> Array:
+    """Return the map as published: cut first, where the request says so; 0 outside the view."""
+    return visible(explanation.relevance.data)
+
+
+def visible(values: Array) -> Array:
+    """Return float32 values with 0, which every gate hides, for those that are not a number."""
+    return np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def patch_map(explanation: Explanation) -> Array:
+    """Return the scaled, uncut map on the patch grid (x y z)."""
+    scaled = explanation.scaled
+    return visible(scaled.placement.patch_volume(scaled.patches).data)
+
+
+def place_patches(
+    values: Array, explanation: Explanation, grid: Grid
+) -> tuple[Array, space.Affine]:
+    """Return the patch map as blocks of cells, and the affine that draws them in the volume's grid.
+
+    Where the blocks are tilted against the volume's voxels, they are sampled at the voxels, since
+    napari cannot draw two tilts in one slice.
+    """
+    patches = Volume(values, explanation.patch_map.affine)
+    relative = np.linalg.inv(grid.true) @ patches.affine
+    linear = relative[:3, :3]
+    steps = np.diag(linear)
+    if np.abs(linear - np.diag(steps)).max() <= PARALLEL * np.abs(steps).min() and steps.min() > 0:
+        relative[:3, :3] = np.diag(steps)
+        finer = space.step_affine([(1 / DETAIL - 1) / 2] * 3, [1 / DETAIL] * 3)
+        return _repeated(values), grid.shown @ relative @ finer
+    return _at_voxels(values, np.linalg.inv(relative), explanation), grid.shown
+
+
+def _repeated(values: Array) -> Array:
+    for axis in range(3):
+        values = values.repeat(DETAIL, axis=axis)
+    return values
+
+
+def _at_voxels(values: Array, pull: space.Affine, explanation: Explanation) -> Array:
+    """Return, for every voxel of the volume, the value of the block it lies in."""
+    voxels = np.indices(explanation.relevance.shape).reshape(3, -1)
+    blocks = np.rint(pull[:3, :3] @ voxels + pull[:3, 3:]).astype(int)
+    limits = np.array(values.shape)[:, None]
+    inside = ((blocks >= 0) & (blocks < limits)).all(axis=0)
+    result = np.zeros(voxels.shape[1], dtype=np.float32)
+    result[inside] = values[tuple(blocks[:, inside])]
+    return result.reshape(explanation.relevance.shape)
