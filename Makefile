@@ -1,0 +1,49 @@
+# make demo and make test do all the set-up themselves; see tools/setup.sh.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check samples wheel clean distclean
+export PYTHON
+
+BIN := .venv/bin
+ON_A_DISPLAY := sh tools/display.sh
+
+help:
+	@echo "make demo       see it: the sample brain, explained (screenshots in demo_output/ without a display)"
+	@echo "make test       prove it: every check and the whole test suite, under PyQt5 and PyQt6"
+	@echo "make check      the five checks of every commit: ruff check, ruff format, mypy, lint-imports, pytest"
+	@echo "make samples    make the sample data again"
+	@echo "make wheel      build the wheel into dist/"
+	@echo "make clean      remove what was built (distclean: the virtual environment, too)"
+
+demo:
+	@sh tools/setup.sh demo
+	@if sh tools/display.sh; \
+	then $(BIN)/g3dvit demo; \
+	else $(ON_A_DISPLAY) $(BIN)/g3dvit demo --headless --out demo_output; fi
+
+test: check
+	@echo "[test] once more under PyQt6: the plugin"
+	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(ON_A_DISPLAY) $(BIN)/python -m pytest tests/plugin
+
+check:
+	@sh tools/setup.sh test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@echo "[test] the whole suite, under PyQt5"
+	@QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(ON_A_DISPLAY) $(BIN)/python -m pytest
+
+samples:
+	@sh tools/setup.sh test
+	$(BIN)/python -m sample_data.make
+
+wheel:
+	@sh tools/setup.sh test
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf build dist demo_output tests/screenshots .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find g3dvit_napari tests sample_data benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv

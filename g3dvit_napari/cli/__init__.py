@@ -1,0 +1,5 @@
+"""The shell: g3dvit explain, inspect, methods, demo. What is heavy loads inside the commands."""
+
+from g3dvit_napari.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,150 @@
+"""The commands and their options; each hands its work to the module that does it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from g3dvit_napari.cli.method_options import MethodCommand
+from g3dvit_napari.core.errors import G3DViTError
+
+app = typer.Typer(
+    help="Why did the 3D Vision Transformer say so? Explanations that lie where they belong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spec = Annotated[
+    str | None,
+    typer.Option(help="Model spec: a preset or a YAML file. Default: the one next to CKPT."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the shell; a refusal is a sentence on stderr and exit code 2, never a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(words, prog_name="g3dvit")
+    except (G3DViTError, OSError) as error:
+        from g3dvit_napari.cli import terminal
+
+        terminal.refuse(str(error), as_json="--json" in words)
+        sys.exit(2)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from g3dvit_napari import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(cls=MethodCommand)
+def explain(
+    context: typer.Context,
+    volumes: Annotated[list[Path], typer.Argument(metavar="VOLUME", help="NIfTI or MGH files.")],
+    model: Annotated[Path, typer.Option(metavar="CKPT", help="Checkpoint of the network.")],
+    spec: Spec = None,
+    target: Annotated[
+        str | None, typer.Option(help="Class by name or number. Default: the predicted one.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="See `g3dvit methods`.")] = "g3dvit",
+    keep: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Show the strongest KEEP per cent.")
+    ] = None,
+    threshold: Annotated[
+        Literal["keep", "otsu", "value", "none"] | None,
+        typer.Option(help="How the map is cut. Default: keep, 5 per cent."),
+    ] = None,
+    value: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Cut at this height, for --threshold value.")
+    ] = None,
+    stage: Annotated[
+        Literal["patches", "voxels"] | None,
+        typer.Option(help="Cut before (patches) or after (voxels) interpolation."),
+    ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(help="Of a 4-D series: mean (default), a number, all, or 'every 10'."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("g3dvit_output"),
+    as_json: Json = False,
+) -> None:
+    """Explain volumes; write the maps and where they come from.
+
+    Every parameter of the method is an option, too: --pooling max, --block -2; `g3dvit methods`
+    lists them. Exit code 0: all done; 1: some volumes failed, the others are done; 2: none done.
+    """
+    from g3dvit_napari.cli.explaining import Order, explain_volumes
+    from g3dvit_napari.cli.method_options import cut_from
+
+    order = Order(
+        volumes=volumes,
+        model=model,
+        spec=spec,
+        device=device,
+        method=method,
+        options=context.meta["parameters"],
+        own_options=context.meta["own options"],
+        target=target,
+        cut=cut_from(threshold, keep, value, stage),
+        frame=frame,
+        out=out,
+    )
+    raise typer.Exit(explain_volumes(order, as_json=as_json))
+
+
+@app.command()
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint of a network.")],
+    spec: Spec = None,
+    write_spec: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write the spec here, to be edited.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a checkpoint holds and what it leaves open."""
+    from g3dvit_napari.cli.inspecting import inspect_file
+
+    inspect_file(checkpoint, spec, write_spec, as_json=as_json)
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the explanation methods and their parameters."""
+    from g3dvit_napari.cli.terminal import show_methods
+
+    show_methods(as_json=as_json)
+
+
+@app.command()
+def demo(
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Write screenshots and results, then close.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for screenshots and results.")] = None,
+) -> None:
+    """Open napari with the sample brain, explained."""
+    try:
+        from g3dvit_napari.plugin.demo import run_demo
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("g3dvit_napari"):
+            raise
+        raise G3DViTError(
+            f"the demo needs napari and Qt, but {error.name!r} is not installed; "
+            'pip install "g3dvit-napari[pyqt6]"'
+        ) from error
+    raise typer.Exit(run_demo(out, headless))

@@ -1,0 +1,160 @@
+"""What the shell shows: results on stdout, progress and complaints on stderr.
+
+Names and messages can come from files, so nothing here is read as markup and no control character
+reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from g3dvit_napari.core.registry import Entry
+
+
+def plain(text: object) -> str:
+    """Return a text without control characters, such as those that move the cursor."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(text)
+    )
+
+
+def say(text: object, style: str | None = None) -> None:
+    """Print a line on stdout."""
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(
+        plain(text), style=style
+    )
+
+
+def complain(text: object) -> None:
+    """Print a line on stderr, in red where there is colour."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(plain(text), style="red")
+
+
+def refuse(message: str, *, as_json: bool) -> None:
+    """Say why nothing was done; for machines on stdout, too."""
+    complain(f"g3dvit: {message}")
+    if as_json:
+        print_json({"error": message})
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document that every parser accepts."""
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+class ProgressLine:
+    """A bar on stderr over all volumes; silent where stderr is no terminal."""
+
+    def __init__(self, volumes: int) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=volumes)
+        self._name, self._done = "", 0
+
+    def __enter__(self) -> ProgressLine:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, name: str) -> None:
+        """Name what comes next."""
+        self._name = plain(name)
+        self._bar.update(self._task, description=self._name)
+
+    def update(self, fraction: float, word: str) -> None:
+        """Move within the volume at hand."""
+        text = f"{self._name}: {word}"
+        self._bar.update(self._task, completed=self._done + 0.99 * fraction, description=text)
+
+    def finish(self) -> None:
+        """Count one volume."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done)
+
+
+def show_result(record: Mapping[str, Any]) -> None:
+    """Print one explanation in a line or two, and where it is."""
+    frame = f", {record['frame']}" if record["frame"] else ""
+    say(f"{record['volume']}{frame}", style="bold")
+    other = (
+        "" if record["target"] == record["predicted"] else f", predicted {record['predicted_name']}"
+    )
+    say(
+        f"  {record['method']}: why {record['target_name']}"
+        f" (probability {record['probability']:.3f}{other})? {record['seconds']:.1f} s"
+    )
+    if record["status"] != "ok":
+        say(f"  no map: {record['status']}. {record['message']}", style="yellow")
+    for file in record["files"]:
+        say(f"  {file}")
+
+
+def show_methods(*, as_json: bool) -> None:
+    """List every method with what it declares about itself."""
+    from g3dvit_napari.api import METHODS
+
+    if as_json:
+        print_json([_described(entry) for entry in METHODS.values()])
+        return
+    for entry in METHODS.values():
+        say(f"{entry.name}  {entry.title}", style="bold")
+        say(f"  {entry.summary}")
+        _show_parameters(entry)
+        if entry.reference:
+            say(f"  {entry.reference}", style="dim")
+
+
+def _show_parameters(entry: Entry) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=True)
+    for p in entry.parameters:
+        allowed = " | ".join(map(str, p.choices)) or _range_of(p.limits)
+        name = f"--{p.name.replace('_', '-')}"
+        table.add_row(Text(name), Text(f"{p.default}"), Text(allowed), Text(p.help))
+    if entry.parameters:
+        Console(highlight=False).print(table)
+
+
+def _range_of(limits: Mapping[str, Any]) -> str:
+    if "min" in limits or "max" in limits:
+        return f"{limits.get('min', '')} to {limits.get('max', '')}".strip()
+    return ""
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "summary": entry.summary,
+        "signed": entry.signed,
+        "needs": sorted(entry.needs),
+        "cost": entry.cost,
+        "reference": entry.reference,
+        "parameters": [
+            {
+                "name": p.name,
+                "default": p.default,
+                "choices": list(p.choices),
+                "limits": {k: v for k, v in p.limits.items() if isinstance(v, int | float)},
+                "help": p.help,
+            }
+            for p in entry.parameters
+        ],
+    }
