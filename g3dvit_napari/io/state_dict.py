@@ -21,7 +21,7 @@ _PREFERRED = (
     "", "state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params",
     "ema", "ema_state_dict", "model_ema",
 )  # fmt: skip
-_COPIES = re.compile(r"ema|teacher|target|averag|momentum", re.IGNORECASE)
+_COPIES = re.compile(r"(?:^|[._])(?:ema|teacher|target|averaged|momentum)", re.IGNORECASE)
 _STATE_OF_TRAINING = re.compile(r"optim|sched|scaler|callback|loops|rng", re.IGNORECASE)
 _DEEPEST = 4
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import G3DViTError, SpecError
 from g3dvit_napari.core.spec import ModelSpec, Triple
-from g3dvit_napari.models.quiet import quiet
+from g3dvit_napari.models.capture import capturing
 from g3dvit_napari.models.vit3d import ViT3D
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ModelHandle:
 
     def logits(self, image: Tensor) -> Tensor:
         """Map images (b c f h w) to logits (b k); no graph is kept."""
-        with torch.no_grad(), quiet(self.network):
+        with capturing(self.network):
             return self.checked_logits(self.network(self.prepared(image)))
 
     def prepared(self, image: Tensor) -> Tensor:

@@ -1,0 +1,187 @@
+"""Make a handle: from the weights of a file, or from a module that is already built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from g3dvit_napari.core.errors import SpecError
+from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
+from g3dvit_napari.models.capture import capturing
+from g3dvit_napari.models.handle import ModelHandle, names_of_classes, resolve_device
+from g3dvit_napari.models.infer import build_network, refuse_open
+from g3dvit_napari.models.inspection import inspect_state, open_input
+from g3dvit_napari.models.layout import OWN_MODULE, State
+from g3dvit_napari.models.readings import in_words
+from g3dvit_napari.models.vit3d import ViT3D
+
+_NEEDED = ("image_size", "patch", "channels", "classes", "prefix_tokens")
+
+
+def build_handle(
+    state: State, meta: Mapping[str, Any], spec: ModelSpec | None = None, device: str = "auto"
+) -> ModelHandle:
+    """Return the handle of a checkpoint's network.
+
+    Raises
+    ------
+    CheckpointError
+        When the weights belong to another kind of network.
+    SpecError
+        When weights and spec leave something open or contradict each other.
+    """
+    name = str(meta.get("name", "the checkpoint"))
+    place = resolve_device(device)
+    inspection = inspect_state(state, meta, spec)
+    refuse_open(inspection.questions, name)
+    network, _, _ = build_network(state, inspection.spec.network, name)
+    facts = {**meta, "notes": inspection.notes}
+    names = names_of_classes(inspection.spec)
+    return ModelHandle(network.to(place), inspection.spec, place, names, facts)
+
+
+def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> ModelHandle:
+    """Return the handle of a module; "auto" leaves it on the device where it is.
+
+    A ViT of vit-pytorch is rebuilt as a `ViT3D` with a copy of its weights, and the two are
+    compared on one image; any other module is used as it is, with `network.family: module`.
+
+    Raises
+    ------
+    SpecError
+        When the spec leaves something open or does not describe the module.
+    """
+    place = _device_of(module) if device == "auto" else resolve_device(device)
+    if spec.network.family == "module":
+        return _foreign(module, spec, place)
+    if isinstance(module, ViT3D):
+        whole = spec.merged(_agreed(spec.network, module.spec))
+        refuse_open(open_input(whole), "the module")
+        return ModelHandle(module.to(place), whole, place, names_of_classes(whole), _facts(module))
+    known = _read_module(module)
+    if known is None:
+        raise SpecError(f"{type(module).__name__} is not a 3D ViT of vit-pytorch. {OWN_MODULE}")
+    given = spec.merged(_agreed(spec.network, known))
+    handle = build_handle(module.state_dict(), _facts(module), given, str(place))
+    _compare(module, handle)
+    return handle
+
+
+def _facts(module: nn.Module) -> dict[str, Any]:
+    name = type(module).__name__
+    return {"name": name, "format": "module", "sha256": "", "prefix": "", "notes": ()}
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
+
+
+def _agreed(spec: NetworkSpec, module: NetworkSpec) -> NetworkSpec:
+    """Return the spec with what the module says of itself; the two may not contradict."""
+    known = module.model_dump(exclude_none=True)
+    for name, value in known.items():
+        given = getattr(spec, name)
+        if given is not None and given != value:
+            raise SpecError(
+                f"network.{name} is {in_words(given)} in the spec, but {in_words(value)} in the "
+                "module; correct the spec"
+            )
+    return spec.model_copy(update=known)
+
+
+def _read_module(module: nn.Module) -> NetworkSpec | None:
+    """Return what a module of vit-pytorch says beyond its weights; None for any other."""
+    try:
+        embed = cast(Any, module).to_patch_embedding[0]
+        attention = cast(Any, module).transformer.layers[0][0]
+        pattern, axes = str(embed.pattern), dict(embed.axes_lengths)
+        heads = int(getattr(attention, "fn", attention).heads)
+    except (AttributeError, IndexError, TypeError):
+        return None
+    order = re.search(r"\(\s*(pf p1 p2 c|p1 p2 pf c)\s*\)$", pattern)
+    if order is None or not {"p1", "p2", "pf"} <= axes.keys():
+        return None
+    return NetworkSpec(
+        patch=(axes["pf"], axes["p1"], axes["p2"]),
+        heads=heads,
+        pool=getattr(module, "pool", None),
+        patch_order="legacy" if order[1] == "p1 p2 pf c" else "new",
+    )
+
+
+def _compare(module: nn.Module, handle: ModelHandle) -> None:
+    """Refuse a module whose own forward is not the one that was rebuilt."""
+    image = _noise(handle)
+    parameter = next(module.parameters())
+    with capturing(module):
+        theirs = handle.checked_logits(module(image.to(parameter.device, parameter.dtype)))
+    ours = handle.logits(image).to("cpu", torch.float64)
+    difference = (theirs.to("cpu", torch.float64) - ours).abs().max().item()
+    tolerance = max(1e-4, 30 * torch.finfo(parameter.dtype).eps)
+    if not difference <= tolerance * ours.abs().max().item():
+        raise SpecError(
+            f"{type(module).__name__} has the weights of a ViT of vit-pytorch, but answers "
+            f"differently (logits differ by {difference:.3g}); its forward is its own: write "
+            "network.family: module into the spec"
+        )
+
+
+def _noise(handle: ModelHandle) -> Tensor:
+    """Return one random image, without touching the global random state."""
+    return torch.randn(handle.image_shape, generator=torch.Generator().manual_seed(0))
+
+
+def _foreign(module: nn.Module, spec: ModelSpec, place: torch.device) -> ModelHandle:
+    """Return the handle of a network of the user's own, checked with one pass."""
+    missing = [f"network.{name}" for name in _NEEDED if getattr(spec.network, name) is None]
+    if missing:
+        raise SpecError(f"a network of family module needs {', '.join(missing)} in its spec")
+    if 0 in spec.network.token_grid:
+        size, patch = cast(Any, spec.network.image_size), cast(Any, spec.network.patch)
+        raise SpecError(
+            f"network.patch {in_words(patch)} is larger than network.image_size {in_words(size)}"
+        )
+    refuse_open(open_input(spec), "the module")
+    names = names_of_classes(spec)
+    handle = ModelHandle(module.to(place), spec, place, names, _facts(module))
+    if spec.network.norm:
+        _check_norm(handle, spec.network.norm)
+    else:
+        handle.logits(_noise(handle))
+    return handle
+
+
+def _check_norm(handle: ModelHandle, name: str) -> None:
+    """Run one image and see that the named norm yields a vector per token."""
+    found = dict(handle.network.named_modules()).get(name)
+    if found is None:
+        norms = [n for n, m in handle.network.named_modules() if isinstance(m, nn.LayerNorm)]
+        raise SpecError(
+            f"the module has no part named {name!r} (network.norm); its layer norms are "
+            f"{', '.join(norms[-8:]) or 'none'}"
+        )
+    shapes: list[tuple[int, ...] | str] = []
+
+    def see(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        output = output[0] if isinstance(output, tuple) and output else output
+        is_tensor = isinstance(output, Tensor)
+        shapes.append(tuple(output.shape) if is_tensor else type(output).__name__)
+
+    hook = found.register_forward_hook(see)
+    try:
+        handle.logits(_noise(handle))
+    finally:
+        hook.remove()
+    f, h, w = handle.spec.network.token_grid
+    tokens = f * h * w + handle.prefix_tokens
+    last = shapes[-1] if shapes else "nothing"
+    if isinstance(last, str) or len(last) != 3 or last[1] != tokens:
+        raise SpecError(
+            f"{name} (network.norm) yields {last}, expected (1, {tokens}, width): {f} × {h} × {w} "
+            f"patches and {handle.prefix_tokens} prefix tokens; correct norm, image_size, patch or "
+            "prefix_tokens"
+        )
