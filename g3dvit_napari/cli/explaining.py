@@ -104,11 +104,10 @@ def _explain_file(
 def _volumes_of(path: Path, frame: str | None) -> Iterator[Volume]:
     from g3dvit_napari import api
 
-    if frame is not None and (frame == "all" or frame.startswith("every")):
-        yield from api.load_frames(path, frame)
+    if frame is None:
+        yield api.load_volume(path)
     else:
-        number = int(frame) if frame is not None and frame.lstrip("-").isdigit() else frame
-        yield api.load_volume(path, number)
+        yield from api.load_frames(path, frame)
 
 
 def _record(

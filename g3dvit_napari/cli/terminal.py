@@ -33,6 +33,22 @@ def say(text: object, style: str | None = None) -> None:
     )
 
 
+def say_pairs(pairs: Mapping[str, Any]) -> None:
+    """Print names and values in two columns, without what is empty."""
+    shown = {name: value for name, value in pairs.items() if value not in (None, "", [], {}, ())}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        say(f"  {name:<{width}}  {_in_words(value)}")
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} = {v}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
 def complain(text: object) -> None:
     """Print a line on stderr, in red where there is colour."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
