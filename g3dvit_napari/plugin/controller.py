@@ -1,0 +1,222 @@
+"""The plugin's only mutable state: the model, the running jobs, the last explanation.
+
+It knows the viewer but no widget: what happened is told by signals. All work is done in lanes
+outside the GUI thread; layers are touched only here, in the GUI thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Layer
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import qthrottled
+
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
+from g3dvit_napari.plugin import jobs
+from g3dvit_napari.plugin.lane import Lane
+from g3dvit_napari.plugin.layers import role_of
+from g3dvit_napari.plugin.overlay import Overlay
+
+PREVIEW_MS = {2: 33, 3: 80}  # between two live cuts; a volume takes longer to draw
+
+
+class Controller(QObject):
+    """Does what the form asks for."""
+
+    model_changed = Signal(object)  # LoadedModel, or None while there is none
+    volume_opened = Signal(object)  # the layer
+    explained = Signal(object)  # Explanation
+    forgotten = Signal()  # there is no map any more
+    saved = Signal(object)  # list of Path
+    failed = Signal(str)
+    progressed = Signal(float, str)
+    busy_changed = Signal(bool)
+    cancelled = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.model: jobs.LoadedModel | None = None
+        self.explanation: Explanation | None = None
+        self._memo = jobs.VolumeMemo()
+        self._overlay: Overlay | None = None
+        self._anatomy: Layer | None = None
+        self._asked_for: Layer | None = None
+        self._display: dict[str, str] = {}
+        self._models = self._lane("loading the model", self._on_model_loaded)
+        self._volumes = self._lane("reading the volume", self._on_volume_read)
+        self._explanations = self._lane("the explanation", self._on_explained)
+        self._pictures = self._lane("the threshold", self._on_cut, quiet=True)
+        self._files = self._lane("saving", self._on_saved)
+        self._preview = qthrottled(self._cut_now, timeout=PREVIEW_MS[2])
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def _lane(self, name: str, done: Any, *, quiet: bool = False) -> Lane:
+        lane = Lane(name)
+        lane.succeeded.connect(done)
+        lane.failed.connect(self._on_failed)
+        if not quiet:
+            lane.progressed.connect(self.progressed)
+            lane.busy_changed.connect(self._on_busy_changed)
+            lane.cancelled.connect(self.cancelled)
+        return lane
+
+    @property
+    def _lanes(self) -> tuple[Lane, ...]:
+        return self._models, self._volumes, self._explanations, self._pictures, self._files
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs that the user waits for."""
+        return any(lane.busy for lane in self._lanes if lane is not self._pictures)
+
+    def load_model(self, path: str, spec: str = "", device: str = "auto") -> None:
+        """Load a checkpoint; the present model goes when the new one has come."""
+        self._explanations.cancel()
+        self._models.submit(partial(jobs.load_model, path, spec, device))
+
+    def open_volume(self, path: str) -> None:
+        """Read a file and add it to the viewer."""
+        self._volumes.submit(partial(jobs.read_layers, path))
+
+    def explain(self, layer: Layer, frame: str, request: ExplanationRequest) -> None:
+        """Explain the volume of a layer with the present model."""
+        if self.model is None:
+            return
+        self._pictures.cancel()
+        self._asked_for = layer
+        chosen: jobs.Frame = "mean"
+        if frame == "current" and layer.ndim > 3:
+            chosen = self.frame_index(layer)
+        work = partial(jobs.explain, self.model, self._memo, layer, chosen, request)
+        self._explanations.submit(work)
+
+    def preview(self, threshold: Threshold) -> None:
+        """Move the gate on the map at once; at most one move per frame of the screen."""
+        self._preview.set_timeout(PREVIEW_MS[int(self._viewer.dims.ndisplay)])
+        self._preview(threshold)
+
+    def settle(self, threshold: Threshold) -> None:
+        """Show the map exactly as this threshold makes it."""
+        if self.explanation is not None and not self._explanations.busy:
+            self._pictures.submit(partial(jobs.rethreshold, self.explanation, threshold))
+
+    def set_display(self, name: str, value: str) -> None:
+        """Set "view", "resolution", "edge" or "convention"; remembered for the next map."""
+        self._display[name] = value
+        if self._overlay is not None:
+            getattr(self._overlay, f"set_{name}")(value)
+
+    def jump_to_peak(self) -> None:
+        """Move the slices to the strongest place of the map."""
+        if self._overlay is not None:
+            self._overlay.jump_to_peak()
+
+    def save(self, folder: str) -> None:
+        """Write the last explanation."""
+        if self.explanation is not None:
+            self._files.submit(partial(jobs.save, self.explanation, folder))
+
+    def cancel(self) -> None:
+        """Stop what the user waits for."""
+        for lane in self._lanes:
+            lane.cancel()
+
+    def release(self) -> None:
+        """Stop everything and let go of the network and the map; the layers stay."""
+        self.cancel()
+        self._preview.cancel()
+        self._drop_overlay()
+        self._memo = jobs.VolumeMemo()
+        if self.model is not None:
+            self.model = None
+            self.model_changed.emit(None)
+
+    def close(self) -> None:
+        """Release everything for good; nothing is reported any more."""
+        self.blockSignals(True)
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        for lane in self._lanes:
+            lane.close()
+        self.release()
+
+    def frame_index(self, layer: Layer) -> int:
+        """Return which frame of a series the viewer's slider shows."""
+        point = self._viewer.dims.point[-layer.ndim :]
+        index = round(float(layer.world_to_data(point)[0]))
+        return min(max(index, 0), layer.data.shape[0] - 1)
+
+    def _cut_now(self, threshold: Threshold) -> None:
+        if self._overlay is not None and self.explanation is not None:
+            self._overlay.set_cut(self.explanation.scaled.cut(threshold))
+
+    def _on_model_loaded(self, model: jobs.LoadedModel) -> None:
+        self.model = model
+        self.model_changed.emit(model)
+
+    def _on_volume_read(self, layers: list[tuple[Any, ...]]) -> None:
+        for data in layers:
+            layer = self._viewer.add_layer(Layer.create(*data))
+            self.volume_opened.emit(layer)
+
+    def _on_explained(self, explanation: Explanation) -> None:
+        layer, self._asked_for = self._asked_for, None
+        if layer not in self._viewer.layers:
+            self._on_failed("The volume was removed meanwhile; choose another and compute again.")
+            return
+        if self._overlay is None or self._anatomy is not layer:
+            self._drop_overlay()
+            self._anatomy, self._overlay = layer, self._new_overlay(layer)
+        self.explanation = explanation
+        self._overlay.show(explanation, published=True)
+        self._viewer.layers.selection.active = layer
+        self.explained.emit(explanation)
+
+    def _new_overlay(self, layer: Layer) -> Overlay:
+        overlay = Overlay(self._viewer, layer)
+        for name, value in self._display.items():
+            getattr(overlay, f"set_{name}")(value)
+        return overlay
+
+    def _on_cut(self, explanation: Explanation) -> None:
+        if self._overlay is None or self.explanation is None:
+            return
+        self._preview.cancel()
+        self.explanation = explanation
+        self._overlay.show(explanation, published=True)
+        self.explained.emit(explanation)
+
+    def _on_saved(self, paths: list[Path]) -> None:
+        self.saved.emit(paths)
+
+    def _on_failed(self, message: str) -> None:
+        show_error(message)
+        self.failed.emit(message)
+
+    def _on_busy_changed(self, _busy: bool) -> None:
+        self.busy_changed.emit(self.busy)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if event.value is self._anatomy:
+            self._drop_overlay()
+
+    def _drop_overlay(self) -> None:
+        if self._overlay is None:
+            return
+        self._overlay.close()
+        self._overlay = self._anatomy = self.explanation = None
+        self.forgotten.emit()
+
+
+def is_volume(layer: Layer) -> bool:
+    """Whether a layer can be explained: a grey image of three or four axes that is no map."""
+    return (
+        isinstance(layer, Image)
+        and not layer.rgb
+        and layer.ndim in (3, 4)
+        and role_of(layer) in ("", "volume")
+    )

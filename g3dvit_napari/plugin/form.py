@@ -1,0 +1,125 @@
+"""The form: controls in groups over a fixed foot. Emits requests and never computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QVBoxLayout, QWidget
+
+from g3dvit_napari.core.types import Explanation, ExplanationRequest
+from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.model_box import CHECKPOINT_ENDINGS, ModelBox
+from g3dvit_napari.plugin.question_box import QuestionBox
+from g3dvit_napari.plugin.run_bar import RunBar
+from g3dvit_napari.plugin.threshold_box import ThresholdBox
+from g3dvit_napari.plugin.view_box import ViewBox
+from g3dvit_napari.plugin.volume_box import VOLUME_ENDINGS, VolumeBox
+
+WIDTH = 300
+_SPECS = (".yaml", ".yml")
+
+
+class ExplainForm(QWidget):
+    """Everything a user can ask for, from top to bottom in the order of the questions."""
+
+    explain_requested = Signal()
+    refused = Signal(str)  # a dropped file that is neither a volume nor a checkpoint
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model, self.volume = ModelBox(), VolumeBox()
+        self.question, self.threshold, self.view = QuestionBox(), ThresholdBox(), ViewBox()
+        self.run = RunBar()
+        self.setAcceptDrops(True)
+        self.setMinimumWidth(280)
+        groups = QWidget()
+        column = QVBoxLayout(groups)
+        column.setContentsMargins(12, 10, 12, 10)
+        column.setSpacing(16)
+        for box in (self.model, self.volume, self.question, self.threshold, self.view):
+            column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(groups)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.run)
+        self.run.compute_requested.connect(self.explain_requested)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.run.button.click)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the rows; the height is the dock's affair."""
+        return QSize(WIDTH, 640)
+
+    def request(self) -> ExplanationRequest:
+        """Return what the controls ask for."""
+        question = self.question
+        return ExplanationRequest(
+            question.method, question.target, question.values(), self.threshold.threshold()
+        )
+
+    def show_model(self, model: LoadedModel | None) -> None:
+        """Show a network's summary and offer its classes and methods."""
+        if model is None:
+            self.model.show_summary({})
+            self.question.forget_model()
+            return
+        self.model.show_summary(model.handle.summary(), model.remarks)
+        self.question.offer_model(
+            model.handle.class_names, model.handle.blocks, model.entries, model.reasons
+        )
+
+    def show_explanation(self, found: Explanation) -> None:
+        """Show the answer in words."""
+        self.question.show_probabilities(found.prediction.probabilities, found.predicted)
+        self.view.offer_map(True)
+        self.run.show_result(answer(found), found.message if found.status != "ok" else "")
+
+    def dragEnterEvent(self, event: Any) -> None:
+        """Accept local files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:
+        """Send every dropped file where its ending belongs."""
+        for url in event.mimeData().urls():
+            self.take_file(url.toLocalFile())
+        event.acceptProposedAction()
+
+    def take_file(self, path: str) -> None:
+        """Open a checkpoint, a volume or a model spec."""
+        name = Path(path).name.lower()
+        if name.endswith(CHECKPOINT_ENDINGS):
+            self.model.ask_for(path)
+        elif name.endswith(VOLUME_ENDINGS):
+            self.volume.file_requested.emit(path)
+        elif name.endswith(_SPECS) and self.model.path:
+            self.model.ask_for(self.model.path, spec=path)
+        else:
+            self.refused.emit(
+                f"{Path(path).name} is neither a volume ({', '.join(VOLUME_ENDINGS)}) nor a "
+                f"checkpoint ({', '.join(CHECKPOINT_ENDINGS)}); drop one of those"
+            )
+
+
+def answer(found: Explanation) -> str:
+    """Return an explanation's result in one line."""
+    names, chances = found.prediction.class_names, found.prediction.probabilities
+    words = [f"Predicted {names[found.predicted]} (p = {chances[found.predicted]:.2f})"]
+    if found.target != found.predicted:
+        words.append(f"shown {found.target_name} (p = {found.probability:.2f})")
+    frame = found.relevance.source.frame if found.relevance.source else ""
+    if frame:
+        words.append(frame)
+    words.append(f"{found.seconds:.2f} s")
+    return " · ".join(words)

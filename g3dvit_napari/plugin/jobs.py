@@ -1,0 +1,129 @@
+"""What the controller has done for it outside the GUI thread; only here the facade is called.
+
+Every job is a plain function that takes `report(fraction, stage)` last. Nothing here touches a
+widget or changes a layer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
+from g3dvit_napari.plugin.lane import Report
+from g3dvit_napari.plugin.layers import volume_of
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+Frame = int | Literal["mean"]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A network, and what the form shows of it."""
+
+    handle: Any
+    name: str
+    entries: tuple[Entry, ...]
+    reasons: Mapping[str, str]  # method: why this network cannot serve it
+
+    @property
+    def remarks(self) -> str:
+        """What was noticed while reading the checkpoint."""
+        return "\n".join(self.handle.checkpoint.get("notes", ()))
+
+
+class VolumeMemo:
+    """Remembers the volume last taken from a layer: the mean of a long series takes a while."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] = ()
+        self._volume: Volume | None = None
+
+    def volume(self, layer: Layer, frame: Frame) -> Volume:
+        """Return the volume behind a layer, from memory where nothing has changed."""
+        if layer.ndim < 4:
+            return volume_of(layer, frame)
+        key = (layer.unique_id, frame, id(layer.data))
+        if self._volume is None or self._key != key:
+            self._key, self._volume = key, _named(volume_of(layer, frame), layer, frame)
+        return self._volume
+
+
+def _named(volume: Volume, layer: Layer, frame: Frame) -> Volume:
+    """Write into the volume's provenance which frames of the series it holds."""
+    if volume.source is None:
+        return volume
+    count = layer.data.shape[0]
+    words = f"mean of {count} frames" if frame == "mean" else f"frame {frame} of {count}"
+    return replace(volume, source=replace(volume.source, frame=words))
+
+
+def facade() -> Any:
+    """Return the public face of the package; imported late because it may bring PyTorch along."""
+    from g3dvit_napari import api
+
+    return api
+
+
+def load_model(path: str, spec: str, device: str, report: Report) -> LoadedModel:
+    """Load a checkpoint and find out which methods it can serve."""
+    first = "" if "torch" in sys.modules else "loading PyTorch and "
+    report(0.1, f"{first}the checkpoint")
+    api = facade()
+    handle = api.load_model(path, spec or None, device)
+    report(0.9, "choosing methods")
+    reasons = {name: api.why_not(name, handle) for name in api.METHODS}
+    unserved = {name: reason for name, reason in reasons.items() if reason}
+    return LoadedModel(handle, Path(path).name, tuple(api.METHODS.values()), unserved)
+
+
+def read_layers(path: str, report: Report) -> list[tuple[Any, ...]]:
+    """Read a volume file into layer data tuples."""
+    from g3dvit_napari.plugin.contributions import read_volume_file
+
+    report(0.1, f"reading {Path(path).name}")
+    return read_volume_file(path)
+
+
+def explain(
+    model: LoadedModel,
+    memo: VolumeMemo,
+    layer: Layer,
+    frame: Frame,
+    request: ExplanationRequest,
+    report: Report,
+) -> Explanation:
+    """Explain the volume of a layer."""
+    report(0.0, "preparing the volume")
+    explanation: Explanation = facade().explain(
+        memo.volume(layer, frame),
+        model.handle,
+        request.method,
+        request.target,
+        threshold=request.threshold,
+        progress=report,
+        **request.parameters,
+    )
+    report(1.0, "preparing the threshold")
+    explanation.scaled.cut(request.threshold)  # sorts once, here rather than under the slider
+    return explanation
+
+
+def rethreshold(explanation: Explanation, threshold: Threshold, report: Report) -> Explanation:
+    """Cut an explanation elsewhere."""
+    report(0.0, "cutting the map")
+    result: Explanation = facade().rethreshold(explanation, threshold)
+    return result
+
+
+def save(explanation: Explanation, folder: str, report: Report) -> list[Path]:
+    """Write an explanation."""
+    report(0.1, "writing")
+    paths: list[Path] = facade().save(explanation, folder)
+    return paths

@@ -1,0 +1,150 @@
+"""A lane of background work: one worker at a time, and the newest request wins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, Signal
+
+from g3dvit_napari.core.errors import Cancelled, G3DViTError
+
+Report = Callable[[float, str], None]
+Work = Callable[[Report], Any]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Failure:
+    """A RuntimeError carried home as a result: the worker would swallow it (see `_carry`)."""
+
+    error: RuntimeError
+
+
+def _carry(work: Work, report: Report) -> Generator[None, None, Any]:
+    """Run `work` as a napari worker wants it.
+
+    A generator's RuntimeError is taken by napari's worker for a deleted Qt object: it neither
+    reports nor finishes. PyTorch raises little else, so it travels as a value instead.
+    """
+    yield
+    try:
+        return work(report)
+    except RuntimeError as error:
+        return _Failure(error)
+
+
+class Lane(QObject):
+    """Runs one piece of work at a time outside the GUI thread.
+
+    `submit` while something runs asks that to stop and takes its place; what the stopped work
+    still brings back is dropped. All signals arrive in the GUI thread.
+    """
+
+    progressed = Signal(float, str)
+    succeeded = Signal(object)
+    failed = Signal(str)
+    cancelled = Signal()
+    busy_changed = Signal(bool)
+    _reported = Signal(object, float, str)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._worker: Any = None
+        self._waiting: Work | None = None
+        self._closed = False
+        self._reported.connect(self._on_reported)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker runs or waits."""
+        return self._worker is not None
+
+    def submit(self, work: Work) -> None:
+        """Run `work(report)`; `report(fraction, stage)` shows progress and may raise Cancelled."""
+        if self._closed:
+            return
+        if self.busy:
+            self._waiting = work
+            self._worker.quit()
+        else:
+            self._start(work)
+
+    def cancel(self) -> None:
+        """Ask the running work to stop, and forget what waits."""
+        self._waiting = None
+        if self.busy:
+            self._worker.quit()
+
+    def close(self) -> None:
+        """Stop for good: nothing is started or reported any more."""
+        self._closed = True
+        self.cancel()
+
+    def _start(self, work: Work) -> None:
+        worker: Any = None
+
+        def report(fraction: float, stage: str) -> None:
+            if worker.abort_requested:
+                raise Cancelled(f"{self._name} was stopped at {stage!r}; start it again any time")
+            self._reported.emit(worker, fraction, stage)
+
+        worker = self._worker = create_worker(
+            _carry,
+            work,
+            report,
+            _start_thread=False,
+            _connect={
+                "returned": self._on_returned,
+                "errored": self._on_errored,
+                "finished": self._on_finished,
+            },
+        )
+        self.busy_changed.emit(True)
+        worker.start()
+
+    @property
+    def _stale(self) -> bool:
+        return self._closed or self._worker is None or self._worker.abort_requested
+
+    def _on_reported(self, worker: Any, fraction: float, stage: str) -> None:
+        if worker is self._worker and not self._stale:
+            self.progressed.emit(fraction, stage)
+
+    def _on_returned(self, result: Any) -> None:
+        if isinstance(result, _Failure):
+            self._on_errored(result.error)
+        elif not self._stale:
+            self.succeeded.emit(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        if self._stale or isinstance(error, Cancelled):
+            return
+        if not isinstance(error, G3DViTError):
+            _log.error("%s failed", self._name, exc_info=error)
+        self.failed.emit(sentence(error))
+
+    def _on_finished(self) -> None:
+        stopped = self._stale and not self._closed
+        work, self._worker, self._waiting = self._waiting, None, None
+        if work is not None and not self._closed:
+            self._start(work)
+            return
+        if stopped:
+            self.cancelled.emit()
+        if not self._closed:
+            self.busy_changed.emit(False)
+
+
+def sentence(error: Exception) -> str:
+    """Return what the user reads about an error; errors of ours already say what to do."""
+    if isinstance(error, G3DViTError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
+        return f"Out of memory: {error}. Choose the device 'cpu', or a smaller volume."
+    return f"{type(error).__name__}: {error}. The log holds the details."

@@ -1,0 +1,137 @@
+"""The form's third group: which class, by which method, with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
+
+from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.plugin.parameters import ParameterControls
+from g3dvit_napari.plugin.section import Choice, Section, allow, note, set_note
+
+FIRST, RECOMMENDED = "g3dvit", "libra_grad"
+WHY_RECOMMENDED = (
+    "Recommended: of these methods it found the decisive place most reliably on the sample "
+    "brains. Other networks may differ."
+)
+_PREDICTED = -1
+_NO_MODEL = "Load a checkpoint first."
+
+
+class QuestionBox(Section):
+    """What is asked of the network."""
+
+    changed = Signal()
+    method_changed = Signal()  # before `changed`
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Question", parent)
+        self.targets = Choice()
+        self.add_row(
+            "&Class",
+            self.targets,
+            "The class whose evidence is shown. The predicted one unless you choose another;\n"
+            "probabilities appear after the first computation.",
+        )
+        self.methods = Choice()
+        self.add_row("&Method", self.methods, "How the evidence is traced back to the patches.")
+        self.summary = note()
+        self.add_wide(self.summary)
+        self.parameters = ParameterControls()
+        self.add_wide(self.parameters)
+        self._entries: Mapping[str, Entry] = {}
+        self._names: tuple[str, ...] = ()
+        self._blocks = 1
+        self.wanted_method = FIRST
+        self.forget_model()
+        self.targets.currentIndexChanged.connect(self._on_changed)
+        self.methods.currentIndexChanged.connect(self._on_method_changed)
+        self.parameters.changed.connect(self.changed)
+
+    @property
+    def method(self) -> str:
+        """The name of the chosen method."""
+        return str(self.methods.value() or self.wanted_method)
+
+    @property
+    def entry(self) -> Entry | None:
+        """The registry entry of the chosen method."""
+        return self._entries.get(self.method)
+
+    @property
+    def target(self) -> int | None:
+        """The number of the chosen class; None for the predicted one."""
+        number = self.targets.value()
+        return None if number in (None, _PREDICTED) else int(number)
+
+    def forget_model(self) -> None:
+        """Offer nothing until a network is there."""
+        self.targets.offer({_PREDICTED: "Predicted class"})
+        for control in (self.targets, self.methods):
+            allow(control, _NO_MODEL)
+
+    def offer_model(
+        self,
+        names: Sequence[str],
+        blocks: int,
+        entries: Sequence[Entry],
+        reasons: Mapping[str, str],
+    ) -> None:
+        """Offer a network's classes and the methods; `reasons` says which cannot serve it."""
+        self._names, self._blocks = tuple(names), blocks
+        ordered = sorted(entries, key=lambda entry: (entry.name != FIRST, entry.title))
+        self._entries = {entry.name: entry for entry in ordered}
+        self.show_probabilities(None, None)
+        self.methods.offer({e.name: _titled(e) for e in ordered}, self.wanted_method)
+        served = [entry.name for entry in ordered if entry.name not in reasons]
+        if self.method in reasons and served:
+            self.methods.offer({e.name: _titled(e) for e in ordered}, served[0])
+        for entry in ordered:
+            self.methods.forbid(entry.name, reasons.get(entry.name, ""))
+        allow(self.methods, "" if served else "No method can explain this network.")
+        self._show_method()
+
+    def show_probabilities(
+        self, probabilities: Sequence[float] | None, predicted: int | None
+    ) -> None:
+        """Put each class's probability beside its name; None: not known yet."""
+        chosen = self.targets.value()
+        texts: dict[Any, str] = {_PREDICTED: "Predicted class"}
+        if predicted is not None and probabilities is not None:
+            texts[_PREDICTED] = f"Predicted: {self._names[predicted]}"
+        for number, name in enumerate(self._names):
+            texts[number] = (
+                name if probabilities is None else f"{name} · {probabilities[number]:.1%}"
+            )
+        self.targets.offer(texts, chosen)
+
+    def values(self) -> dict[str, Any]:
+        """Return the method's parameters."""
+        return self.parameters.values()
+
+    def _show_method(self) -> None:
+        entry = self.entry
+        if entry is None:
+            return
+        self.parameters.offer(entry, self._blocks)
+        hint = f" {WHY_RECOMMENDED}" if entry.name == RECOMMENDED else ""
+        set_note(self.summary, entry.summary + hint)
+        self.methods.setToolTip("\n".join(filter(None, [entry.summary, entry.reference])))
+        same = "" if entry.class_specific else "This method's map is the same for every class."
+        allow(self.targets, same)
+
+    def _on_method_changed(self, _index: int) -> None:
+        self.wanted_method = self.method
+        self._show_method()
+        self.method_changed.emit()
+        self.changed.emit()
+
+    def _on_changed(self, _index: int) -> None:
+        self.changed.emit()
+
+
+def _titled(entry: Entry) -> str:
+    return f"{entry.title} — recommended" if entry.name == RECOMMENDED else entry.title

@@ -1,0 +1,48 @@
+"""Between the form and the settings: what is remembered, and how it comes back."""
+
+from __future__ import annotations
+
+from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.settings import Settings
+
+_VIEW = {
+    "view": "display",
+    "convention": "display",
+    "resolution": "overlay",
+    "edge": "overlay",
+}
+
+
+def recall(form: ExplainForm, settings: Settings) -> None:
+    """Set the controls as they were left; nothing is requested by it."""
+    kind = settings.read("overlay", "threshold")
+    stage = settings.read("overlay", "stage")
+    for name in ("value", "keep"):
+        form.threshold.choose(Threshold(name, settings.read("overlay", name), stage))
+    if kind not in ("value", "keep"):
+        form.threshold.choose(Threshold(kind, 0.0, stage))
+    form.view.choose({name: settings.read(category, name) for name, category in _VIEW.items()})
+    form.model.devices.choose(settings.read("compute", "device"))
+    form.question.wanted_method = settings.read("compute", "method")
+    form.run.live.setChecked(settings.read("compute", "follow_changes"))
+    form.model.offer_recent(settings.read_list("files", "recent_checkpoints"))
+    form.model.folder = settings.read("files", "checkpoint_folder")
+    form.volume.folder = settings.read("files", "volume_folder")
+
+
+def remember(form: ExplainForm, settings: Settings) -> None:
+    """Write down how the controls stand."""
+    threshold = form.threshold.threshold()
+    settings.write("overlay", "threshold", threshold.kind)
+    settings.write("overlay", "stage", threshold.stage)
+    if threshold.kind in ("keep", "value"):
+        settings.write("overlay", threshold.kind, threshold.amount)
+    for name, value in form.view.values().items():
+        settings.write(_VIEW[name], name, value)
+    settings.write("compute", "device", form.model.devices.value())
+    settings.write("compute", "method", form.question.method)
+    settings.write("compute", "follow_changes", form.run.live.isChecked())
+    settings.write_list("files", "recent_checkpoints", form.model.recent)
+    settings.write("files", "checkpoint_folder", form.model.folder)
+    settings.write("files", "volume_folder", form.volume.folder)

@@ -1,0 +1,107 @@
+"""The form's fourth group: how much of the map is shown. Acts at once, without the network."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QWidget
+from superqt import QLabeledDoubleSlider
+
+from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.section import Choice, Section, allow
+from g3dvit_napari.plugin.switch import Switch
+
+SETTLE_MS = 250
+_KINDS = {"keep": "Keep strongest %", "otsu": "Otsu", "value": "At a value", "none": "None"}
+_RANGES = {"keep": (0.5, 50.0, 0.5, 1), "value": (0.0, 1.0, 0.01, 2)}  # low, high, step, decimals
+_FIXED = {
+    "otsu": "Otsu's rule finds the cut itself.",
+    "none": "Nothing is cut: there is no amount to set.",
+}
+
+
+class ThresholdBox(Section):
+    """Kind, amount and stage of the threshold."""
+
+    moved = Signal(object)  # Threshold, while something is dragged
+    settled = Signal(object)  # Threshold, once nothing has moved for a moment
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Threshold", parent)
+        self.kinds = Choice()
+        self.kinds.offer(dict(_KINDS), "keep")
+        self.add_row(
+            "&Show",
+            self.kinds,
+            "Keep the strongest per cent, cut where Otsu's rule separates two groups,\n"
+            "cut at a value of the scaled map (0 to 1), or show everything.",
+        )
+        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.add_row(
+            "&Amount",
+            self.slider,
+            "How much stays: per cent of all patches or voxels, or the value of the cut.\n"
+            "Arrow keys move it in small steps.",
+        )
+        self.stages = Switch(
+            {
+                "patches": ("Patches", "Cut the patch map, then enlarge it: as published."),
+                "voxels": ("Voxels", "Enlarge the map, then cut its voxels: a smooth outline."),
+            }
+        )
+        self.add_row("Cut &on", self.stages, "Where the threshold acts.")
+        self._amounts = {"keep": 5.0, "value": 0.5}
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(SETTLE_MS)
+        self._pause.timeout.connect(self._on_settled)
+        self._adapt()
+        self.kinds.currentIndexChanged.connect(self._on_kind_changed)
+        self.slider.valueChanged.connect(self._on_amount_changed)
+        self.stages.changed.connect(self._on_moved)
+
+    def threshold(self) -> Threshold:
+        """Return the threshold as it stands."""
+        kind = self.kinds.value()
+        amount = round(self._amounts.get(kind, 5.0), 4)
+        return Threshold(kind, amount, self.stages.value())  # type: ignore[arg-type]
+
+    def choose(self, threshold: Threshold) -> None:
+        """Show a threshold without telling anyone."""
+        blocked = self.kinds.blockSignals(True)
+        self.kinds.choose(threshold.kind)
+        self.kinds.blockSignals(blocked)
+        if threshold.kind in self._amounts:
+            self._amounts[threshold.kind] = threshold.amount
+        self.stages.choose(threshold.stage)
+        self._adapt()
+
+    def _adapt(self) -> None:
+        """Give the slider the range of the kind, or disable what cannot apply."""
+        kind = str(self.kinds.value())
+        blocked = self.slider.blockSignals(True)
+        if kind in _RANGES:
+            low, high, step, decimals = _RANGES[kind]
+            self.slider.setDecimals(decimals)
+            self.slider.setRange(low, max(high, self._amounts[kind]))
+            self.slider.setSingleStep(step)
+            self.slider.setPageStep(step * 10)
+            self.slider.setValue(self._amounts[kind])
+        self.slider.blockSignals(blocked)
+        allow(self.slider, _FIXED.get(kind, ""))
+        allow(self.stages, _FIXED["none"] if kind == "none" else "")
+
+    def _on_kind_changed(self, _index: int) -> None:
+        self._adapt()
+        self._on_moved()
+
+    def _on_amount_changed(self, value: float) -> None:
+        self._amounts[str(self.kinds.value())] = float(value)
+        self._on_moved()
+
+    def _on_moved(self, *_: object) -> None:
+        self.moved.emit(self.threshold())
+        self._pause.start()
+
+    def _on_settled(self) -> None:
+        self.settled.emit(self.threshold())

@@ -1,0 +1,232 @@
+"""The dock widget: a form, a controller, and the wires between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.layers import Layer
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.controller import Controller, is_volume
+from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.layers import entry_of
+from g3dvit_napari.plugin.recall import recall, remember
+from g3dvit_napari.plugin.settings import PLUGIN, Settings
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+TITLE = "Explain a 3D ViT"
+FOLLOW_MS = 300
+_open: WeakSet[ExplainWidget] = WeakSet()
+
+
+class ExplainWidget(QWidget):
+    """Explain what a 3D Vision Transformer saw in a volume."""
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._settings = Settings()
+        self._attached = False
+        self.form = ExplainForm()
+        self.controller = Controller(viewer)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        self._follow = QTimer(self)
+        self._follow.setSingleShot(True)
+        self._follow.setInterval(FOLLOW_MS)
+        self._follow.timeout.connect(self.compute)
+        self._answered = False  # whether the question has an answer that may follow its changes
+        recall(self.form, self._settings)
+        for name, value in self.form.view.values().items():
+            self.controller.set_display(name, value)
+        self._wire_requests()
+        self._wire_answers()
+        self._attach()
+        self.destroyed.connect(partial(Controller.close, self.controller))
+        _open.add(self)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer this form belongs to."""
+        return self._viewer
+
+    def load_checkpoint(self, path: str, spec: str | None = None) -> None:
+        """Load a checkpoint as if it had been chosen in the form."""
+        self.form.model.ask_for(str(path), spec)
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose the volume to explain."""
+        self._offer_layers(str(layer.unique_id))
+
+    def compute(self) -> None:
+        """Explain what the form asks for; nothing happens while something is missing."""
+        layer = self._layer()
+        if layer is not None and self.controller.model is not None:
+            self.controller.explain(layer, self.form.volume.frame, self.form.request())
+
+    def event(self, event: QEvent) -> bool:
+        """Let go of network and map when the dock is closed; that is all a closed dock tells."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self._detach()
+            else:
+                self._attach()
+        return bool(super().event(event))
+
+    def _wire_requests(self) -> None:
+        form, controller = self.form, self.controller
+        form.model.model_requested.connect(controller.load_model)
+        form.volume.file_requested.connect(controller.open_volume)
+        form.volume.volume_changed.connect(self._on_volume_changed)
+        form.question.changed.connect(self._on_question_changed)
+        form.question.method_changed.connect(self._on_method_changed)
+        form.threshold.moved.connect(controller.preview)
+        form.threshold.settled.connect(self._on_threshold_settled)
+        form.view.changed.connect(self._on_view_changed)
+        form.view.peak_requested.connect(controller.jump_to_peak)
+        form.view.save_requested.connect(self._on_save_requested)
+        form.explain_requested.connect(self.compute)
+        form.run.cancel_requested.connect(controller.cancel)
+        form.refused.connect(show_warning)
+
+    def _wire_answers(self) -> None:
+        form, controller = self.form, self.controller
+        controller.model_changed.connect(self._on_model_changed)
+        controller.volume_opened.connect(self.choose_layer)
+        controller.explained.connect(self._on_explained)
+        controller.forgotten.connect(self._on_forgotten)
+        controller.saved.connect(self._on_saved)
+        controller.failed.connect(self._on_failed)
+        controller.cancelled.connect(self._on_cancelled)
+        controller.progressed.connect(form.run.show_progress)
+        controller.busy_changed.connect(form.run.show_busy)
+
+    def _layer_events(self) -> tuple[Any, ...]:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered, events.renamed
+
+    def _attach(self) -> None:
+        if self._attached:
+            return
+        self._attached = True
+        for event in self._layer_events():
+            event.connect(self._on_layers_changed)
+        self._offer_layers()
+
+    def _detach(self) -> None:
+        if not self._attached:
+            return
+        self._attached = False
+        for event in self._layer_events():
+            event.disconnect(self._on_layers_changed)
+        self._follow.stop()
+        self.controller.release()
+
+    def _volumes(self) -> dict[str, Layer]:
+        """The explainable layers, the topmost first."""
+        layers = reversed(list(self._viewer.layers))
+        return {str(layer.unique_id): layer for layer in layers if is_volume(layer)}
+
+    def _layer(self) -> Layer | None:
+        return self._volumes().get(self.form.volume.layer or "")
+
+    def _offer_layers(self, chosen: str | None = None) -> None:
+        volumes = self._volumes()
+        self.form.volume.offer_layers({key: v.name for key, v in volumes.items()}, chosen)
+        self._adapt()
+
+    def _adapt(self) -> None:
+        """Say what is still missing before anything can be computed."""
+        missing = []
+        if self.controller.model is None:
+            missing.append("a checkpoint")
+        if self._layer() is None:
+            missing.append("a volume")
+        reason = f"Choose {' and '.join(missing)} first." if missing else ""
+        self.form.run.show_reason(reason)
+
+    def _on_layers_changed(self, _event: object = None) -> None:
+        self._offer_layers()
+
+    def _on_volume_changed(self) -> None:
+        layer = self._layer()
+        self._answered = False
+        self.form.volume.show_series(layer.data.shape[0] if layer and layer.ndim == 4 else 0)
+        source = entry_of(layer).get("source") if layer is not None else None
+        self.form.volume.show_remark("\n".join(source.warnings) if source is not None else "")
+        self.form.question.show_probabilities(None, None)
+        self._adapt()
+
+    def _on_question_changed(self) -> None:
+        entry = self.form.question.entry
+        quick = entry is not None and entry.cost != "many passes"
+        if self._answered and quick and self.form.run.live.isChecked():
+            self._follow.start()
+
+    def _on_method_changed(self) -> None:
+        """Cut where the chosen method is cut by default: the published one on patches."""
+        entry, box = self.form.question.entry, self.form.threshold
+        if entry is not None:
+            box.choose(replace(box.threshold(), stage=entry.keep_stage))
+
+    def _on_threshold_settled(self, threshold: Threshold) -> None:
+        self.controller.settle(threshold)
+        self._remember()
+
+    def _on_view_changed(self, name: str, value: str) -> None:
+        self.controller.set_display(name, value)
+        self._remember()
+
+    def _on_save_requested(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self, "Save the explanation in", self.form.volume.folder
+        )
+        if folder:
+            self.controller.save(folder)
+
+    def _on_model_changed(self, model: LoadedModel | None) -> None:
+        self._answered = False
+        self.form.show_model(model)
+        self._adapt()
+        self._remember()
+
+    def _on_explained(self, explanation: Explanation) -> None:
+        self._answered = True
+        self.form.show_explanation(explanation)
+        self._remember()
+
+    def _on_forgotten(self) -> None:
+        self._answered = False
+        self.form.view.offer_map(False)
+        self.form.run.show_result("")
+
+    def _on_saved(self, paths: list[Any]) -> None:
+        show_info(f"Saved {len(paths)} files in {paths[-1].parent}")
+
+    def _on_failed(self, message: str) -> None:
+        self.form.run.show_result("", message, failed=True)
+
+    def _on_cancelled(self) -> None:
+        self.form.run.show_result("", "Cancelled; nothing was changed.")
+
+    def _remember(self) -> None:
+        remember(self.form, self._settings)
+
+
+def open_form(viewer: Any) -> ExplainWidget:
+    """Return the form of a viewer, docking one where there is none."""
+    for widget in list(_open):
+        if widget.viewer is viewer or getattr(widget.viewer, "__wrapped__", None) is viewer:
+            return widget
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    return widget
