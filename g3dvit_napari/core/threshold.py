@@ -62,7 +62,7 @@ def scaled(values: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
     """
     kept = values if signed else np.maximum(values, 0.0)
     low, high = (0.0, np.abs(kept).max()) if signed else (kept.min(), kept.max())
-    if not np.isfinite(high - low) or high <= low:
+    if not np.isfinite([low, high]).all() or high <= low:
         return np.zeros_like(values)
     stretched: NDArray[np.float64] = (kept - low) / (high - low)
     return stretched

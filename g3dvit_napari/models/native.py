@@ -67,15 +67,17 @@ class NativePass:
 
     def gradients(self, targets: Sequence[int], block: int = -1) -> Tensor:
         """Return the gradients (k n d) of the targets' logits with respect to that output."""
-        found = self._gradients(targets, block_index(block, len(self._entering)))
-        return found.full() if isinstance(found, Factored) else found
+        with capturing(self._network):
+            found = self._gradients(targets, block_index(block, len(self._entering)))
+            return found.full() if isinstance(found, Factored) else found
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
         """Return their mean over features (k n) in float64, and the mean size of its terms."""
-        found = self._gradients(targets, block_index(block, len(self._entering)))
-        if isinstance(found, Factored):
-            return found.feature_mean()
-        return found.mean(-1), found.abs().mean(-1)
+        with capturing(self._network):
+            found = self._gradients(targets, block_index(block, len(self._entering)))
+            if isinstance(found, Factored):
+                return found.feature_mean()
+            return found.mean(-1), found.abs().mean(-1)
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""
@@ -88,10 +90,9 @@ class NativePass:
         key = (tuple(targets), index)
         if self._kept is not None and self._kept[0] == key:
             return self._kept[1]
-        with capturing(self._network):
-            if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
-                return self._last.gradients(targets)
-            gradients = self._pulled(start, index)
+        if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
+            return self._last.gradients(targets)
+        gradients = self._pulled(start, index)
         if len(targets) == 1:  # another pooling or method on the same class is then free
             self._kept = key, gradients
         return gradients

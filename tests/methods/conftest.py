@@ -1,0 +1,66 @@
+"""Small networks far from their initial, flat state: g3dvit's map would be rounding noise there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
+from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.vit3d import Layout, ViT3D
+
+Build = Callable[..., ModelHandle]
+KINDS = {
+    "class token": ("vit_3d", "cls", 1),
+    "mean": ("vit_3d", "mean", 1),
+    "simple": ("simple_vit_3d", "mean", 0),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def build() -> Build:
+    return _build
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return torch.randn(1, 2, 12, 20, 9, generator=torch.Generator().manual_seed(4)).double()
+
+
+def _build(
+    kind: str = "class token", *, spread: float = 0.5, double: bool = True, **sizes: int
+) -> ModelHandle:
+    """`spread`: how far the norms' weights are from one and their biases from zero."""
+    family, pool, prefix = KINDS[kind]
+    fields: dict[str, Any] = {"dim": 48, "depth": 2, "heads": 3, "dim_head": 8, "mlp_dim": 32}
+    spec = NetworkSpec(
+        family=family, pool=pool, prefix_tokens=prefix, image_size=(12, 20, 9), patch=(4, 5, 3),
+        channels=2, classes=4, patch_order="new", **{**fields, **sizes},
+    )  # fmt: skip
+    torch.manual_seed(3)
+    simple = kind == "simple"
+    network = ViT3D(spec, Layout(final_norm=simple, head_norm=not simple))
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.weight.normal_(1, spread)
+                module.bias.normal_(0, spread)
+        for block in network.blocks:
+            block.attention.to_qkv.weight.mul_(4)
+        if prefix:
+            network.pos_embedding.normal_()
+            network.cls_token.normal_()
+    network.to(torch.float64 if double else torch.float32)
+    return ModelHandle(network, ModelSpec(network=spec), torch.device("cpu"), tuple("abcd"))
