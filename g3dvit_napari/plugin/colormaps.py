@@ -52,6 +52,8 @@ def gated(
     ndisplay
         In volumes (3) low values are more transparent, which rounds the shapes.
     """
+    if cut is not None:
+        cut = float(np.clip(cut, 1e-3, 1 - 1e-3))  # zero, also outside the view, stays hidden
     strength = np.linspace(0, 1, STEPS)
     ends = SEEN_THROUGH if signed and ndisplay == 3 else (AT_CUT[ndisplay], 1.0)
     alpha = _alpha(strength, cut, edge, ends)
@@ -74,7 +76,7 @@ def _alpha(strength: Array, cut: float | None, edge: Edge, ends: tuple[float, fl
     if cut is None:
         return np.asarray(np.clip(strength / WHISPER, 0, 1) * _rising(strength, 0.0, ends))
     below = np.zeros_like(strength)
-    if edge == "faded" and cut > 0:
+    if edge == "faded":
         below = 0.5 * ends[0] * (strength / cut) ** 2
     return np.where(strength < cut, below, _rising(strength, cut, ends))
 
@@ -86,7 +88,6 @@ def _rising(strength: Array, start: float, ends: tuple[float, float]) -> Array:
 
 def _with_step(strength: Array, alpha: Array, cut: float, at_cut: float) -> tuple[Array, Array]:
     """Insert the cut twice, once on each side, so that the step lies exactly there."""
-    cut = float(np.clip(cut, 1e-3, 1 - 1e-3))
     place = int(np.searchsorted(strength, cut))
     return (
         np.insert(strength, place, [cut, cut]),

@@ -52,11 +52,15 @@ class Scenes:
         self._viewer, self._anatomy, self._maps, self._drawn = viewer, anatomy, maps, drawn
         self._shown = int(viewer.dims.ndisplay)
         self._looks: dict[int, dict[str, Any]] = {3: ANATOMY_AS_VOLUME}
-        self._frames: dict[int, tuple[Any, float]] = {}  # camera centre and zoom
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed, position="last")
+        camera = viewer.scene.camera
+        self._frames = {self._shown: (camera.center, camera.zoom)}
+        self._point: tuple[float, ...] = tuple(viewer.dims.point)
+        viewer.dims.events.ndisplay.connect(self._on_entered)
+        for event in self._movements():
+            event.connect(self._on_moved)
         if self._shown == 3:
             self._shown = 2
-            self._on_ndisplay_changed()
+            self._on_entered()
 
     def show(self, view: View) -> None:
         """Switch to slices or to the volume."""
@@ -64,33 +68,44 @@ class Scenes:
 
     def close(self) -> None:
         """Stop following the viewer; what is on the screen stays."""
-        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_entered)
+        for event in self._movements():
+            event.disconnect(self._on_moved)
 
-    def _on_ndisplay_changed(self, event: object = None) -> None:
+    def _movements(self) -> tuple[Any, ...]:
+        camera = self._viewer.scene.camera.events
+        return self._viewer.dims.events.point, camera.center, camera.zoom
+
+    def _on_moved(self, event: object = None) -> None:
+        """Remember the user's own moves, not those napari makes while it switches the view."""
         del event
-        now = int(self._viewer.dims.ndisplay)
-        if now == self._shown or not isinstance(self._anatomy, Image):
+        if int(self._viewer.dims.ndisplay) == self._shown:
+            camera = self._viewer.scene.camera
+            self._frames[self._shown] = (camera.center, camera.zoom)
+            self._point = tuple(self._viewer.dims.point)
+
+    def _on_entered(self, event: object = None) -> None:
+        del event
+        left, self._shown = self._shown, int(self._viewer.dims.ndisplay)
+        if left == self._shown:
             return
-        self._remember()
-        self._shown = now
-        for name, value in self._looks.get(now, {}).items():
-            setattr(self._anatomy, name, value)
+        if isinstance(self._anatomy, Image):
+            look = {name: getattr(self._anatomy, name) for name in ANATOMY_AS_VOLUME}
+            self._looks[left] = {k: getattr(v, "value", v) for k, v in look.items()}
+            for name, value in self._looks.get(self._shown, {}).items():
+                setattr(self._anatomy, name, value)
         for layer in self._maps():
-            layer.opacity = MAP_OPACITY[now]
+            layer.opacity = MAP_OPACITY[self._shown]
         self._frame()
         self._drawn()
 
-    def _remember(self) -> None:
-        look = {name: getattr(self._anatomy, name) for name in ANATOMY_AS_VOLUME}
-        self._looks[self._shown] = {k: getattr(v, "value", v) for k, v in look.items()}
-        camera = self._viewer.scene.camera
-        self._frames[self._shown] = (camera.center, camera.zoom)
-
     def _frame(self) -> None:
-        """Go back to the frame of the last time; the first time, fill the canvas."""
-        camera = self._viewer.scene.camera
-        if self._shown in self._frames:
-            camera.center, camera.zoom = self._frames[self._shown]
+        """Go back to the slices and the frame of the last time; at first, fill the canvas."""
+        camera, frame = self._viewer.scene.camera, self._frames.get(self._shown)
+        if self._shown == 2 and len(self._point) == self._viewer.dims.ndim:
+            self._viewer.dims.point = self._point
+        if frame is not None:
+            camera.center, camera.zoom = frame
             return
         if self._shown == 3:
             camera.set_view_direction(VIEW_DIRECTION, UP)

@@ -1,0 +1,24 @@
+"""What the tests of the plugin share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+
+
+@pytest.fixture
+def viewer() -> object:
+    """Return a viewer's model: everything but the window."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def screenshots() -> Path:
+    """Return the folder for pictures that a person may look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    return SCREENSHOTS

@@ -1,0 +1,288 @@
+"""The overlay lies on its anatomy, is gated by colours alone, and leaves the viewer as it was."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from made_heads import MARKER, blob, explanation_of, head
+
+from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.colormaps import gated
+from g3dvit_napari.plugin.layers import to_layer_data, volume_of
+from g3dvit_napari.plugin.overlay import Overlay
+
+PATCHES = Threshold("value", 0.5, "patches")
+
+
+def anatomy_in(viewer, volume=None):
+    data, keywords = to_layer_data(volume or head())
+    return viewer.add_image(data, **keywords)
+
+
+@pytest.fixture
+def anatomy(viewer):
+    return anatomy_in(viewer)
+
+
+@pytest.fixture
+def overlay(viewer, anatomy):
+    return Overlay(viewer, anatomy)
+
+
+def two_sides(centres: np.ndarray) -> np.ndarray:
+    """Return evidence for the class on the left, against it on the right."""
+    return blob(centres) - 0.8 * blob(centres, MARKER * [-1, 1, 1])
+
+
+@pytest.mark.parametrize("convention", ["neurological", "radiological"])
+@pytest.mark.parametrize("resolution", ["smooth", "patches"])
+@pytest.mark.parametrize("stored", ["RAS", "LAS", "LPI", "PSR"])
+def test_left_relevance_lies_left(viewer, stored, resolution, convention) -> None:
+    volume = head(stored)
+    overlay = Overlay(viewer, anatomy_in(viewer, volume))
+    overlay.set_convention(convention)
+    overlay.show(explanation_of(volume))
+    overlay.set_resolution(resolution)
+    peak = overlay.jump_to_peak()
+    assert np.abs(np.array(peak) - MARKER).max() <= 11  # half a patch
+    assert viewer.dims.point == pytest.approx(peak[::-1], abs=2.3)
+    assert str(viewer.scene.camera.handedness) == "left"
+
+
+@pytest.mark.parametrize("tilt", [0.0, 9.0])
+def test_overlay_shares_the_transform_of_its_anatomy_by_value(viewer, tilt) -> None:
+    volume = head(tilt_degrees=tilt)
+    anatomy = anatomy_in(viewer, volume)
+    overlay = Overlay(viewer, anatomy)
+    layer = overlay.show(explanation_of(volume))
+    for corner in [(0, 0, 0), tuple(n - 1 for n in anatomy.data.shape)]:
+        assert np.allclose(layer.data_to_world(corner), anatomy.data_to_world(corner))
+    assert ("oblique 9.0°, grid view" in overlay.caption) == (tilt > 0)
+    assert np.allclose(volume_of(layer).affine, volume.affine)
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_overlay_follows_a_tilted_layer_of_someone_else(viewer) -> None:
+    volume = head()
+    anatomy = viewer.add_image(volume.data.transpose(), scale=(4, 4, 4), rotate=(10, 5, 0))
+    layer = Overlay(viewer, anatomy).show(explanation_of(volume_of(anatomy)))
+    for corner in [(0, 0, 0), (5, 9, 2)]:
+        assert np.allclose(layer.data_to_world(corner), anatomy.data_to_world(corner))
+
+
+@pytest.mark.parametrize("tilt", [0.0, 9.0])
+def test_blocks_are_drawn_where_the_smooth_map_has_them(viewer, tilt) -> None:
+    volume = head(tilt_degrees=tilt)
+    overlay = Overlay(viewer, anatomy_in(viewer, volume))
+    explanation = explanation_of(volume)
+    smooth = overlay.show(explanation)
+    overlay.set_resolution("patches")
+    blocks = overlay.layer
+    native = explanation.scaled.placement.to_native(explanation.scaled.patches, "nearest")
+    for index in [(12, 20, 9), (9, 25, 16), (3, 4, 5), (20, 30, 20)]:
+        world = smooth.data_to_world(index[::-1])
+        drawn = blocks.data[tuple(np.rint(blocks.world_to_data(world)).astype(int))]
+        assert drawn == pytest.approx(native[index], abs=1e-6)
+    assert str(blocks.interpolation2d) == "nearest"
+    assert np.allclose(
+        volume_of(blocks).data,
+        explanation.scaled.placement.patch_volume(explanation.scaled.patches).data,
+    )
+    assert np.allclose(volume_of(blocks).affine, explanation.patch_map.affine)
+    assert blocks.visible
+    assert not smooth.visible
+
+
+def test_blocks_tilted_against_the_voxels_are_sampled_at_them(overlay) -> None:
+    explanation = explanation_of(head())
+    tilted = explanation_of(head(tilt_degrees=15))
+    object.__setattr__(explanation, "patch_map", tilted.patch_map)
+    object.__setattr__(explanation, "scaled", tilted.scaled)
+    overlay.show(explanation)
+    overlay.set_resolution("patches")
+    assert overlay.layer.data.shape == head().data.shape[::-1]
+    assert np.abs(np.array(overlay.jump_to_peak()) - MARKER).max() <= 15
+
+
+def test_another_computation_updates_the_same_layer(viewer, overlay) -> None:
+    first = overlay.show(explanation_of(head()))
+    again = overlay.show(explanation_of(head(), lambda c: blob(c, -MARKER), target=0))
+    assert again is first
+    assert len(viewer.layers) == 2
+    assert overlay.jump_to_peak()[0] > 10
+    assert first.name == "healthy | g3dvit"
+    first.name = "mine"
+    overlay.show(explanation_of(head()))
+    assert first.name == "mine"
+
+
+def test_reopened_overlay_finds_its_layer_by_role(viewer, anatomy, overlay) -> None:
+    first = overlay.show(explanation_of(head()))
+    first.name = "renamed"
+    overlay.close()
+    assert Overlay(viewer, anatomy).show(explanation_of(head())) is first
+
+
+def test_layer_removed_by_the_user_is_made_anew(viewer, overlay) -> None:
+    viewer.layers.remove(overlay.show(explanation_of(head())))
+    overlay.set_cut(0.3)
+    overlay.set_resolution("patches")
+    assert overlay.layer in viewer.layers
+
+
+def test_two_anatomies_have_one_overlay_each(viewer, overlay) -> None:
+    overlay.show(explanation_of(head()))
+    other = Overlay(viewer, anatomy_in(viewer))
+    other.show(explanation_of(head()))
+    assert len(viewer.layers) == 4
+
+
+def test_metadata_holds_the_request(overlay) -> None:
+    entry = overlay.show(explanation_of(head())).metadata["g3dvit"]
+    assert entry["role"] == "relevance"
+    request = json.loads(json.dumps(entry["request"]))
+    assert request["method"] == "g3dvit"
+    assert request["threshold"] == {"kind": "value", "amount": 0.5, "stage": "voxels"}
+
+
+def test_moving_the_cut_changes_colours_only(overlay) -> None:
+    layer = overlay.show(explanation_of(head()))
+    uploads = []
+    layer.events.data.connect(uploads.append)
+    layer.events.set_data.connect(uploads.append)
+    data = layer.data
+    for cut in np.linspace(0.1, 0.9, 9):
+        overlay.set_cut(float(cut))
+        shown = layer.colormap.map(np.array([cut - 0.01, cut + 0.01]))[:, 3]
+        assert shown[0] == 0
+        assert shown[1] >= 0.5
+    assert not uploads
+    assert layer.data is data
+    assert tuple(layer.contrast_limits) == (0, 1)
+
+
+def test_cuts_leave_one_colour_map_behind(overlay) -> None:
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    overlay.show(explanation_of(head()))
+    before = len(AVAILABLE_COLORMAPS)
+    for cut in np.linspace(0.1, 0.9, 20):
+        overlay.set_cut(float(cut))
+    assert len(AVAILABLE_COLORMAPS) == before
+
+
+def test_outside_the_view_is_transparent(overlay) -> None:
+    explanation = explanation_of(head(), lambda c: np.ones(c.shape[1:]))
+    assert np.isnan(explanation.relevance.data[0]).all()
+    layer = overlay.show(explanation)
+    for cut in (None, 0.0, 0.5):
+        overlay.set_cut(cut)
+        assert layer.colormap.map(layer.data[0, 0, :1])[0, 3] == 0
+
+
+def test_signed_maps_hide_the_middle(overlay) -> None:
+    layer = overlay.show(explanation_of(head(), two_sides, signed=True))
+    assert tuple(layer.contrast_limits) == (-1, 1)
+    alpha = layer.colormap.map((np.array([-0.6, -0.4, 0, 0.4, 0.6]) + 1) / 2)[:, 3]
+    assert (alpha > 0).tolist() == [True, False, False, False, True]
+    cold, warm = layer.colormap.map(np.array([0.1, 0.9]))[:, :3]
+    assert cold[2] > cold[0]
+    assert warm[0] > warm[2]
+
+
+def test_same_layer_serves_signed_and_unsigned_methods(overlay) -> None:
+    layer = overlay.show(explanation_of(head(), two_sides, signed=True))
+    overlay.show(explanation_of(head()))
+    assert tuple(layer.contrast_limits) == (0, 1)
+    assert str(layer.rendering) == "mip"
+
+
+def test_faded_edge_shows_a_glimpse() -> None:
+    alpha = gated("inferno", 0.5, edge="faded").map(np.array([0.0, 0.2, 0.45, 0.55]))[:, 3]
+    assert alpha[0] == 0
+    assert 0 < alpha[1] < alpha[2] < 0.5 < alpha[3]
+
+
+def test_colours_chosen_in_napari_are_gated_too(overlay) -> None:
+    layer = overlay.show(explanation_of(head()))
+    layer.colormap = "viridis"
+    overlay.set_cut(0.7)
+    assert layer.colormap.name == "viridis (gated)"
+    assert layer.colormap.map(0.6)[0, 3] == 0
+
+
+def test_published_picture_is_cut_before_smoothing(overlay) -> None:
+    explanation = explanation_of(head(), threshold=PATCHES)
+    layer = overlay.show(explanation, published=True)
+    published = np.nan_to_num(explanation.relevance.data).transpose()
+    assert np.array_equal(layer.data, published)
+    assert "patches from 0.50" in overlay.caption
+    overlay.set_cut(0.5)
+    assert np.array_equal(layer.data, np.nan_to_num(explanation.scaled.voxels).transpose())
+    assert "relevance ≥ 0.50" in overlay.caption
+
+
+def test_caption_says_class_probability_and_what_is_wrong(overlay) -> None:
+    overlay.show(explanation_of(head()))
+    assert overlay.caption.startswith("lesion   p = 0.95, predicted\ng3dvit")
+    overlay.show(explanation_of(head(), status="zero", target=0))
+    assert "healthy   p = 0.05\n" in overlay.caption
+    assert "zero: The map is zero everywhere." in overlay.caption
+
+
+def test_peak_of_an_empty_map_is_nowhere(overlay) -> None:
+    layer = overlay.show(explanation_of(head()))
+    layer.data = np.zeros_like(layer.data)
+    assert overlay.jump_to_peak() is None
+
+
+def test_view_switch_suits_the_layers_and_returns(viewer, anatomy, overlay) -> None:
+    overlay.show(explanation_of(head()))
+    overlay.jump_to_peak()
+    anatomy.opacity, point, order = 0.9, viewer.dims.point, viewer.dims.order
+    overlay.set_view("volume")
+    assert (str(anatomy.rendering), anatomy.opacity) == ("attenuated_mip", 0.75)
+    assert str(overlay.layer.blending) == "translucent_no_depth"
+    viewer.scene.camera.zoom = 7.5
+    overlay.set_view("slices")
+    assert (anatomy.opacity, viewer.dims.ndisplay) == (0.9, 2)
+    assert (viewer.dims.point, viewer.dims.order) == (point, order)
+    viewer.dims.ndisplay = 3  # napari's own button
+    assert (anatomy.opacity, viewer.scene.camera.zoom) == (0.75, 7.5)
+
+
+def test_close_leaves_nothing_but_the_layers(viewer, anatomy) -> None:
+    camera, events = viewer.scene.camera, viewer.dims.events
+    before = camera.orientation, set(viewer.canvas.overlays)
+    watched = events.order, events.ndisplay, events.point, camera.events.angles, camera.events.zoom
+    callbacks = [len(event.callbacks) for event in watched]
+    overlay = Overlay(viewer, anatomy)
+    layer = overlay.show(explanation_of(head()))
+    assert camera.orientation != before[0]
+    overlay.close()
+    assert (camera.orientation, set(viewer.canvas.overlays)) == before
+    assert [len(event.callbacks) for event in watched] == callbacks
+    assert not viewer.canvas.overlays["scale_bar"].visible
+    assert layer in viewer.layers
+
+
+def test_close_respects_a_camera_the_user_turned(viewer, overlay) -> None:
+    viewer.scene.camera.orientation = ("away", "down", "left")
+    overlay.close()
+    assert str(viewer.scene.camera.orientation[1]) == "down"
+
+
+def test_series_gets_a_still_overlay_in_place(viewer) -> None:
+    from g3dvit_napari.plugin.layers import series_layer_data
+
+    volume = head()
+    frames = np.stack([volume.data.transpose()] * 3)
+    data, keywords = series_layer_data(frames, volume, 2.0)
+    overlay = Overlay(viewer, viewer.add_image(data, **keywords))
+    overlay.show(explanation_of(volume))
+    viewer.dims.set_point(0, 4.0)
+    overlay.jump_to_peak()
+    assert viewer.dims.point[0] == 4.0
+    assert overlay.letters["left"] == "L"
