@@ -235,14 +235,15 @@ def _as_stored(volume: Volume) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def _cast(data: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind not in "iuf" or dtype in (np.int64, np.uint64, np.float16):
+        raise VolumeError(f"cannot write {dtype}; choose float32, uint8, int16 or int32")
     if dtype.kind in "iu" and data.dtype != dtype:
         limits = np.iinfo(dtype)
         fits = np.isfinite(data) & (data >= limits.min) & (data <= limits.max)
         if not (fits.all() and np.array_equal(np.rint(data), data)):
             raise VolumeError(f"the values are no whole numbers within {dtype}; write float32")
-    if dtype.kind not in "iuf" or dtype in (np.int64, np.uint64, np.float16):
-        raise VolumeError(f"cannot write {dtype}; choose float32, uint8, int16 or int32")
-    return data.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        return data.astype(dtype, copy=False)
 
 
 def _image_header(data: NDArray[Any], affine: NDArray[np.float64], source: Source | None) -> Any:

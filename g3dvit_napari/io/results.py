@@ -70,8 +70,8 @@ def save_explanation(
 
 def result_names(explanation: Explanation, stem: str | None = None) -> tuple[str, str, str, str]:
     """Return the names of the patch-grid map, the native map, the mask and the sidecar."""
-    source = explanation.relevance.source
-    start = stem or entities_of(source.name if source else explanation.relevance.name)
+    volume = explanation.scaled.placement.volume
+    start = stem or entities_of(volume.source.name if volume.source else volume.name)
     if Path(start).name != start:
         raise VolumeError(f"stem {start!r} must be a bare name; give the folder separately")
     patch = explanation.scaled.placement.patch
