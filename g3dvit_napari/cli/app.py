@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -138,13 +139,11 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Folder for screenshots and results.")] = None,
 ) -> None:
     """Open napari with the sample brain, explained."""
-    try:
-        from g3dvit_napari.plugin.demo import run_demo
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("g3dvit_napari"):
-            raise
+    if find_spec("napari") is None or not any(map(find_spec, ("PyQt6", "PyQt5", "PySide6"))):
         raise G3DViTError(
-            f"the demo needs napari and Qt, but {error.name!r} is not installed; "
+            "the demo needs napari and a Qt binding, and they are not installed here; "
             'pip install "g3dvit-napari[pyqt6]"'
-        ) from error
+        )
+    from g3dvit_napari.plugin.demo import run_demo
+
     raise typer.Exit(run_demo(out, headless))

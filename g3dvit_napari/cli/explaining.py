@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from g3dvit_napari.api import Explanation, Volume
     from g3dvit_napari.core.progress import Progress
 
-Ask = Callable[["Volume", "Progress"], "Explanation"]
+Ask = Callable[..., "Explanation"]  # volume, progress
 
 ALL_DONE, SOME_FAILED, NONE_DONE = 0, 1, 2
 
@@ -38,31 +39,62 @@ class Order:
     out: Path
 
 
+@dataclass
+class _Tally:
+    """What was done and what failed, told as it happens unless a machine listens."""
+
+    as_json: bool
+    results: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one explanation."""
+        self.results.append(record)
+        if not self.as_json:
+            terminal.show_result(record)
+
+    def add_failure(self, path: Path, error: Exception) -> None:
+        """Count a volume that could not be explained to the end."""
+        self.failed.append({"volume": str(path), "error": str(error)})
+        terminal.complain(f"{path.name}: {error}")
+
+    def close(self) -> int:
+        """Print the document where one is asked for, and return the exit code."""
+        if self.as_json:
+            terminal.print_json({"results": self.results, "failed": self.failed})
+        if not self.failed:
+            return ALL_DONE
+        return SOME_FAILED if self.results else NONE_DONE
+
+
 def explain_volumes(order: Order, *, as_json: bool) -> int:
     """Explain every volume of an order, report, and return the exit code."""
-    _refuse_twins(order.volumes)
-    results: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
+    stems = _stems_of(order.volumes)
+    tally = _Tally(as_json)
     with terminal.ProgressLine(len(order.volumes)) as line:
         line.begin("loading the network")
         ask = _prepared(order)
-        order.out.mkdir(parents=True, exist_ok=True)
-        for path in order.volumes:
+        for path, stem in stems.items():
             line.begin(path.name)
             try:
-                for record in _explain_file(path, order, ask, line.update):
-                    results.append(record)
-                    if not as_json:
-                        terminal.show_result(record)
+                for record in _explained(path, stem, order, partial(ask, progress=line.update)):
+                    tally.add(record)
             except (G3DViTError, OSError) as error:
-                failed.append({"volume": str(path), "error": str(error)})
-                terminal.complain(f"{path.name}: {error}")
+                tally.add_failure(path, error)
             line.finish()
-    if as_json:
-        terminal.print_json({"results": results, "failed": failed})
-    if not failed:
-        return ALL_DONE
-    return SOME_FAILED if results else NONE_DONE
+    return tally.close()
+
+
+def _explained(
+    path: Path, stem: str, order: Order, ask: Callable[[Volume], Explanation]
+) -> Iterator[dict[str, Any]]:
+    """Explain a file, frame by frame, save, and yield what is to be told of each."""
+    from g3dvit_napari import api
+
+    for volume in _volumes_of(path, order.frame):
+        explanation = ask(volume)
+        files = api.save(explanation, order.out, stem)
+        yield _record(path, explanation, files)
 
 
 def _prepared(order: Order) -> Ask:
@@ -90,17 +122,6 @@ def _prepared(order: Order) -> Ask:
     return ask
 
 
-def _explain_file(
-    path: Path, order: Order, ask: Ask, progress: Progress
-) -> Iterator[dict[str, Any]]:
-    from g3dvit_napari import api
-
-    for volume in _volumes_of(path, order.frame):
-        explanation = ask(volume, progress)
-        files = api.save(explanation, order.out)
-        yield _record(path, volume, explanation, files)
-
-
 def _volumes_of(path: Path, frame: str | None) -> Iterator[Volume]:
     from g3dvit_napari import api
 
@@ -110,13 +131,11 @@ def _volumes_of(path: Path, frame: str | None) -> Iterator[Volume]:
         yield from api.load_frames(path, frame)
 
 
-def _record(
-    path: Path, volume: Volume, explanation: Explanation, files: list[Path]
-) -> dict[str, Any]:
-    prediction = explanation.prediction
+def _record(path: Path, explanation: Explanation, files: list[Path]) -> dict[str, Any]:
+    prediction, source = explanation.prediction, explanation.relevance.source
     return {
         "volume": str(path),
-        "frame": volume.source.frame if volume.source else "",
+        "frame": source.frame if source else "",
         "method": explanation.request.method,
         "target": explanation.target,
         "target_name": explanation.target_name,
@@ -131,10 +150,19 @@ def _record(
     }
 
 
-def _refuse_twins(paths: Iterable[Path]) -> None:
-    twins = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
+def _stems_of(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return how the results of each volume begin: short, but whole where short ones coincide."""
+    from g3dvit_napari.io.results import entities_of
+
+    paths = list(paths)
+    short = {path: entities_of(path.name) for path in paths}
+    taken = Counter(short.values())
+    whole = {path: path.name.removesuffix(".gz").rpartition(".")[0] for path in paths}
+    stems = {path: whole[path] if taken[short[path]] > 1 else short[path] for path in paths}
+    twins = [stem for stem, count in Counter(stems[path] for path in paths).items() if count > 1]
     if twins:
         raise VolumeError(
-            f"{len(twins)} file names occur twice, such as {twins[0]!r}: their results would "
-            "replace each other; explain them into different folders (--out)"
+            f"several volumes are named {twins[0]!r}: their results would replace each other; "
+            "explain them into different folders (--out)"
         )
+    return stems
