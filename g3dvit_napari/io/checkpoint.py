@@ -7,6 +7,7 @@ import hashlib
 import pathlib
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from g3dvit_napari.io.state_dict import RESAVE, find_weights
 # What the loaders of torch and safetensors raise on damaged or foreign bytes.
 _DAMAGE = (
     RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError,
-    AssertionError, MemoryError, zipfile.BadZipFile,
+    AssertionError, MemoryError, zipfile.BadZipFile, struct.error, ArithmeticError,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -75,10 +76,10 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, struct.error, ValueError, RuntimeError, LookupError) as error:
         raise CheckpointError(
             f"{path.name} is cut off or damaged ({path.stat().st_size:,} bytes): its table of "
-            "contents is missing; copy or download it again"
+            "contents cannot be read; copy or download it again"
         ) from error
     names = [entry.filename for entry in entries]
     if any(name.endswith(("/constants.pkl", "/archive_format")) for name in names):

@@ -27,10 +27,11 @@ from g3dvit_napari.models.readings import (
 )
 from g3dvit_napari.models.vit3d import ViT3D
 
+_BEFORE = {"legacy": "before", "new": "since"}
 WHY_LEGACY = (
-    "patch_order legacy: vit-pytorch changed the order of the voxels inside a patch in 1.16.2 "
-    "(December 2025) without changing a key or a shape, and most checkpoints are older; write "
-    "patch_order: new into the spec for a network trained with a newer version"
+    "patch_order legacy, as the spec is silent: vit-pytorch changed the order of the voxels inside "
+    "a patch in 1.16.2 (December 2025) without changing a key or a shape, and most checkpoints are "
+    "older; write patch_order: new into the spec for a network trained with a newer version"
 )
 
 
@@ -96,7 +97,8 @@ def complete(found: Found, spec: NetworkSpec) -> Draft:
         draft.set(patch_order="legacy")
         draft.notes.append(WHY_LEGACY)
     else:
-        draft.notes.append(f"patch_order {spec.patch_order}, as the spec says")
+        when = f"the order {_BEFORE[spec.patch_order]} vit-pytorch 1.16.2"
+        draft.notes.append(f"patch_order {spec.patch_order}, as the spec says: {when}")
     return draft
 
 

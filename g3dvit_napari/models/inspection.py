@@ -85,7 +85,7 @@ class Inspection:
             "spec": self.spec.model_dump(mode="json", exclude_none=True),
         }
 
-    def to_yaml_with_comments(self) -> str:
+    def to_yaml(self) -> str:
         """Return the spec as YAML to edit: what is open stands as comments with its readings."""
         notes = [f"Model spec for {self.facts.get('name', 'a checkpoint')}", *self.notes]
         if self.questions:
