@@ -17,7 +17,7 @@ STEPS = 64  # between two of them the graphics card interpolates
 WHISPER = 0.3  # without a cut, values below this fade out instead of tinting the whole head
 AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimensions; 1 at the top
 # Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
-SEEN_THROUGH = (0.02, 0.5)  # at the cut and at the top
+SEEN_THROUGH = (0.02, 0.9)  # at the cut and at the top
 
 # Evidence for a class in the colours of unsigned maps, evidence against it in their cold mirror.
 _FROST = ["#d8fbff", "#6fd6f5", "#2f9be8", "#2a5fc4", "#23307d", "#05030f"]
@@ -55,8 +55,10 @@ def gated(
     if cut is not None:
         cut = float(np.clip(cut, 1e-3, 1 - 1e-3))  # zero, also outside the view, stays hidden
     strength = np.linspace(0, 1, STEPS)
-    ends = SEEN_THROUGH if signed and ndisplay == 3 else (AT_CUT[ndisplay], 1.0)
-    alpha = _alpha(strength, cut, edge, ends)
+    through = signed and ndisplay == 3
+    ends = SEEN_THROUGH if through else (AT_CUT[ndisplay], 1.0)
+    bend = 3 if through else 1  # a clear shell around a dense core
+    alpha = _alpha(strength, cut, edge, ends, bend)
     if cut is not None and edge == "hard":
         strength, alpha = _with_step(strength, alpha, cut, ends[0])
     if signed:
@@ -72,18 +74,16 @@ def _colors(base: str) -> Colormap:
     return _frost_and_fire() if base == SIGNED else ensure_colormap(base)
 
 
-def _alpha(strength: Array, cut: float | None, edge: Edge, ends: tuple[float, float]) -> Array:
+def _alpha(
+    strength: Array, cut: float | None, edge: Edge, ends: tuple[float, float], bend: float
+) -> Array:
+    start = cut or 0.0
+    share = np.clip((strength - start) / (1 - start), 0, 1) ** bend
+    above = ends[0] + (ends[1] - ends[0]) * share
     if cut is None:
-        return np.asarray(np.clip(strength / WHISPER, 0, 1) * _rising(strength, 0.0, ends))
-    below = np.zeros_like(strength)
-    if edge == "faded":
-        below = 0.5 * ends[0] * (strength / cut) ** 2
-    return np.where(strength < cut, below, _rising(strength, cut, ends))
-
-
-def _rising(strength: Array, start: float, ends: tuple[float, float]) -> Array:
-    share = np.clip((strength - start) / max(1 - start, 1e-6), 0, 1)
-    return np.asarray(ends[0] + (ends[1] - ends[0]) * share)
+        return np.asarray(np.clip(strength / WHISPER, 0, 1) * above)
+    below = 0.5 * ends[0] * (strength / cut) ** 2 if edge == "faded" else np.zeros_like(strength)
+    return np.where(strength < cut, below, above)
 
 
 def _with_step(strength: Array, alpha: Array, cut: float, at_cut: float) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from napari.layers import Image
 from g3dvit_napari.core.types import Explanation, Threshold
 
 CAPTION = "g3dvit_caption"
-WIDTH = 60  # letters per line
+WIDTH = 32  # letters per line: the letter at the top edge stays free on small canvases
 
 
 class Legend:
@@ -50,8 +50,10 @@ def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
     """Return the caption: class, probability, method, what is shown, and what is wrong."""
     predicted = ", predicted" if explanation.target == explanation.predicted else ""
     lines = [
-        f"{explanation.target_name}   p = {explanation.probability:.2f}{predicted}",
-        f"{explanation.request.method}   {shown}",
+        explanation.target_name,
+        f"p = {explanation.probability:.2f}{predicted}",
+        explanation.request.method,
+        shown,
     ]
     if badge:
         lines.append(badge)

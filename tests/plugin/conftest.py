@@ -22,3 +22,9 @@ def screenshots() -> Path:
     """Return the folder for pictures that a person may look at."""
     SCREENSHOTS.mkdir(exist_ok=True)
     return SCREENSHOTS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let PyQt5 pass, which napari supports and advises against."""
+    for words in ("System theme detection requires a Qt6 backend", "napari support for the PyQt5"):
+        config.addinivalue_line("filterwarnings", f"ignore:{words}")

@@ -226,10 +226,10 @@ def test_published_picture_is_cut_before_smoothing(overlay) -> None:
 
 def test_caption_says_class_probability_and_what_is_wrong(overlay) -> None:
     overlay.show(explanation_of(head()))
-    assert overlay.caption.startswith("lesion   p = 0.95, predicted\ng3dvit")
+    assert overlay.caption.startswith("lesion\np = 0.95, predicted\ng3dvit\n")
     overlay.show(explanation_of(head(), status="zero", target=0))
-    assert "healthy   p = 0.05\n" in overlay.caption
-    assert "zero: The map is zero everywhere." in overlay.caption
+    assert "healthy\np = 0.05\n" in overlay.caption
+    assert "zero: The map is zero\neverywhere." in overlay.caption
 
 
 def test_peak_of_an_empty_map_is_nowhere(overlay) -> None:
