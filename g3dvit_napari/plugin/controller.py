@@ -97,7 +97,7 @@ class Controller(QObject):
 
     def preview(self, threshold: Threshold) -> None:
         """Move the gate on the map at once; at most one move per frame of the screen."""
-        self._preview.set_timeout(PREVIEW_MS[int(self._viewer.dims.ndisplay)])
+        self._preview.setTimeout(PREVIEW_MS[int(self._viewer.dims.ndisplay)])
         self._preview(threshold)
 
     def settle(self, threshold: Threshold) -> None:
@@ -107,6 +107,9 @@ class Controller(QObject):
 
     def set_display(self, name: str, value: str) -> None:
         """Set "view", "resolution", "edge" or "convention"; remembered for the next map."""
+        if name == "view":
+            self._viewer.dims.ndisplay = 3 if value == "volume" else 2
+            return
         self._display[name] = value
         if self._overlay is not None:
             getattr(self._overlay, f"set_{name}")(value)
@@ -137,12 +140,11 @@ class Controller(QObject):
             self.model_changed.emit(None)
 
     def close(self) -> None:
-        """Release everything for good; nothing is reported any more."""
-        self.blockSignals(True)
-        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        """Stop for good when the window has gone: plain attributes alone, Qt may be gone too."""
         for lane in self._lanes:
             lane.close()
-        self.release()
+        self._overlay = self._anatomy = self._asked_for = self.explanation = self.model = None
+        self._memo = jobs.VolumeMemo()
 
     def frame_index(self, layer: Layer) -> int:
         """Return which frame of a series the viewer's slider shows."""

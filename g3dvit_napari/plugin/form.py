@@ -113,13 +113,14 @@ class ExplainForm(QWidget):
 
 
 def answer(found: Explanation) -> str:
-    """Return an explanation's result in one line."""
+    """Return an explanation's result in words: the prediction, then what is shown."""
     names, chances = found.prediction.class_names, found.prediction.probabilities
-    words = [f"Predicted {names[found.predicted]} (p = {chances[found.predicted]:.2f})"]
+    first = f"Predicted {names[found.predicted]} (p = {chances[found.predicted]:.2f})"
+    words = []
     if found.target != found.predicted:
-        words.append(f"shown {found.target_name} (p = {found.probability:.2f})")
+        words.append(f"shown: {found.target_name} (p = {found.probability:.2f})")
     frame = found.relevance.source.frame if found.relevance.source else ""
     if frame:
         words.append(frame)
-    words.append(f"{found.seconds:.2f} s")
-    return " · ".join(words)
+    words.append(f"{found.seconds:.2f}\u00a0s")
+    return f"{first}\n{' · '.join(words)}"

@@ -9,9 +9,9 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
 
 from g3dvit_napari.core.spec import preset_names
+from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.section import (
     LABEL_WIDTH,
-    Choice,
     Section,
     browse_button,
     note,
@@ -24,7 +24,6 @@ _FILTER = "Checkpoints (*.pt *.pth *.ckpt *.safetensors);;All files (*)"
 _BESIDE = ""  # the spec: whatever lies next to the checkpoint
 _BROWSE = "\0browse"
 _RECENT = 8
-_SHOWN = ("architecture", "image", "patch", "patches", "classes", "parameters", "device")
 
 
 class ModelBox(Section):
@@ -35,7 +34,7 @@ class ModelBox(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Network", parent)
         self.files = Choice()
-        self.files.offer({"": "Open or drop a file …"})
+        self.files.offer({"": "Open a file …"})
         self.browse = browse_button("Open a checkpoint")
         self.add_row(
             "&Checkpoint",
@@ -102,8 +101,8 @@ class ModelBox(Section):
         """Show what the network is; no rows: no network."""
         while self._table.count():
             self._table.takeAt(0).widget().deleteLater()
-        for line, name in enumerate(name for name in _SHOWN if name in rows):
-            caption, value = note(name.capitalize()), note(str(rows[name]))
+        for line, (name, text) in enumerate(_digest(rows).items()):
+            caption, value = note(name), note(text)
             caption.setAlignment(Qt.AlignmentFlag.AlignTop)
             value.setStyleSheet("padding: 0px;")
             self._table.addWidget(caption, line, 0)
@@ -115,7 +114,7 @@ class ModelBox(Section):
 
     def _offer_files(self, paths: list[str], chosen: str) -> None:
         names = {path: Path(path).name for path in paths[:_RECENT]}
-        self.files.offer({"": "Open or drop a file …"} | names, chosen)
+        self.files.offer({"": "Open a file …"} | names, chosen)
         for index in range(1, self.files.count()):
             path = self.files.itemData(index)
             self.files.setItemData(index, path, Qt.ItemDataRole.ToolTipRole)
@@ -152,3 +151,17 @@ class ModelBox(Section):
     def _request(self, *_: object) -> None:
         if self.path:
             self.model_requested.emit(self.path, self._spec_now, str(self.devices.value()))
+
+
+def _digest(rows: Mapping[str, str]) -> dict[str, str]:
+    """Return the few lines that tell networks apart; all rows stand in the tooltip."""
+    if not rows:
+        return {}
+    return {
+        "Network": rows["architecture"],
+        "Parameters": rows["parameters"],
+        "Grid": rows.get("image", "—"),
+        "Patches": f"{rows.get('patches', '—')} of {rows.get('patch', '—')}".replace(" × ", "×"),
+        "Classes": rows["classes"],
+        "Runs on": rows["device"],
+    }

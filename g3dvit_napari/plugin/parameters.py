@@ -9,30 +9,27 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from g3dvit_napari.core.registry import Entry, Parameter
-from g3dvit_napari.plugin.section import Choice, Section, allow
+from g3dvit_napari.plugin.choice import Choice
+from g3dvit_napari.plugin.section import Rows, allow
 
 _Control = tuple[QWidget, Callable[[], Any]]
 _WIDEST = 2**31 - 1
 
 
-class ParameterControls(Section):
+class ParameterControls(Rows):
     """One row per parameter; rebuilt when another method is chosen."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("", parent)
-        self.layout().itemAt(0).widget().hide()
-        self.layout().itemAt(1).widget().hide()
-        self._rows.setContentsMargins(0, 0, 0, 0)
+        super().__init__(parent)
         self._read: dict[str, Callable[[], Any]] = {}
         self._remembered: dict[str, Any] = {}
 
     def offer(self, entry: Entry, blocks: int) -> None:
         """Show the parameters of `entry`; `blocks` is the depth of the network."""
         self._remembered |= self.values()
-        while self._rows.rowCount():
-            self._rows.removeRow(0)
+        self.clear()
         self._read = {}
         for parameter in entry.parameters:
             value = self._remembered.get(parameter.name, parameter.default)

@@ -9,12 +9,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.parameters import ParameterControls
-from g3dvit_napari.plugin.section import Choice, Section, allow, note, set_note
+from g3dvit_napari.plugin.section import Section, allow, note, set_note
 
 FIRST, RECOMMENDED = "g3dvit", "libra_grad"
 WHY_RECOMMENDED = (
-    "Recommended: of these methods it found the decisive place most reliably on the sample "
+    "★ Recommended: of these methods it found the decisive place most reliably on the sample "
     "brains. Other networks may differ."
 )
 _PREDICTED = -1
@@ -70,6 +71,9 @@ class QuestionBox(Section):
     def forget_model(self) -> None:
         """Offer nothing until a network is there."""
         self.targets.offer({_PREDICTED: "Predicted class"})
+        self.methods.offer({None: "From the network"})
+        set_note(self.summary, "")
+        self.parameters.hide()
         for control in (self.targets, self.methods):
             allow(control, _NO_MODEL)
 
@@ -117,8 +121,8 @@ class QuestionBox(Section):
         if entry is None:
             return
         self.parameters.offer(entry, self._blocks)
-        hint = f" {WHY_RECOMMENDED}" if entry.name == RECOMMENDED else ""
-        set_note(self.summary, entry.summary + hint)
+        hint = WHY_RECOMMENDED if entry.name == RECOMMENDED else ""
+        set_note(self.summary, "\n".join(filter(None, [entry.summary, hint])))
         self.methods.setToolTip("\n".join(filter(None, [entry.summary, entry.reference])))
         same = "" if entry.class_specific else "This method's map is the same for every class."
         allow(self.targets, same)
@@ -134,4 +138,4 @@ class QuestionBox(Section):
 
 
 def _titled(entry: Entry) -> str:
-    return f"{entry.title} — recommended" if entry.name == RECOMMENDED else entry.title
+    return f"{entry.title} ★" if entry.name == RECOMMENDED else entry.title

@@ -6,8 +6,7 @@ from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.settings import Settings
 
-_VIEW = {
-    "view": "display",
+REMEMBERED_VIEW = {
     "convention": "display",
     "resolution": "overlay",
     "edge": "overlay",
@@ -22,7 +21,9 @@ def recall(form: ExplainForm, settings: Settings) -> None:
         form.threshold.choose(Threshold(name, settings.read("overlay", name), stage))
     if kind not in ("value", "keep"):
         form.threshold.choose(Threshold(kind, 0.0, stage))
-    form.view.choose({name: settings.read(category, name) for name, category in _VIEW.items()})
+    form.view.choose(
+        {name: settings.read(category, name) for name, category in REMEMBERED_VIEW.items()}
+    )
     form.model.devices.choose(settings.read("compute", "device"))
     form.question.wanted_method = settings.read("compute", "method")
     form.run.live.setChecked(settings.read("compute", "follow_changes"))
@@ -38,8 +39,8 @@ def remember(form: ExplainForm, settings: Settings) -> None:
     settings.write("overlay", "stage", threshold.stage)
     if threshold.kind in ("keep", "value"):
         settings.write("overlay", threshold.kind, threshold.amount)
-    for name, value in form.view.values().items():
-        settings.write(_VIEW[name], name, value)
+    for name, category in REMEMBERED_VIEW.items():
+        settings.write(category, name, form.view.switches[name].value())
     settings.write("compute", "device", form.model.devices.value())
     settings.write("compute", "method", form.question.method)
     settings.write("compute", "follow_changes", form.run.live.isChecked())

@@ -46,6 +46,7 @@ class RunBar(QWidget):
         self.result = QLabel()
         self.result.setWordWrap(True)
         self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.result.setStyleSheet("padding: 0px;")
         self.result.setAccessibleName("Result")
         self.warning = QLabel()
         self.warning.setWordWrap(True)
@@ -94,7 +95,7 @@ class RunBar(QWidget):
         self.result.setText(text)
         self.result.setVisible(bool(text))
         self.warning.setText(warning)
-        self.warning.setStyleSheet(f"color: {_RED if failed else _AMBER};")
+        self.warning.setStyleSheet(f"color: {_RED if failed else _AMBER}; padding: 0px;")
         self.warning.setVisible(bool(warning))
 
     def _adapt(self) -> None:

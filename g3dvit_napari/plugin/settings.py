@@ -16,7 +16,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "edge": "hard",
     },
     "compute": {"device": "auto", "method": "g3dvit", "follow_changes": True},
-    "display": {"convention": "neurological", "view": "slices"},
+    "display": {"convention": "neurological"},
     "files": {"recent_checkpoints": "", "checkpoint_folder": "", "volume_folder": ""},
 }
 _log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from qtpy.QtWidgets import QWidget
 from superqt import QLabeledDoubleSlider
 
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.section import Choice, Section, allow
+from g3dvit_napari.plugin.choice import Choice
+from g3dvit_napari.plugin.section import Section, allow
 from g3dvit_napari.plugin.switch import Switch
 
 SETTLE_MS = 250

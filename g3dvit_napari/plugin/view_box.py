@@ -38,7 +38,7 @@ class ViewBox(Section):
     save_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("View", parent)
+        super().__init__("Picture", parent)
         self.switches: dict[str, Switch] = {}
         for name, options in SWITCHES.items():
             switch = self.switches[name] = Switch(options)

@@ -7,8 +7,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.section import (
-    Choice,
     Section,
     allow,
     browse_button,
@@ -19,7 +19,7 @@ from g3dvit_napari.plugin.section import (
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".mgh", ".mgz")
 _FILTER = "Volumes (*.nii *.nii.gz *.mgh *.mgz);;All files (*)"
-_NOTHING = "No image layer yet"
+_NOTHING = "None yet"
 
 
 class VolumeBox(Section):
@@ -33,7 +33,7 @@ class VolumeBox(Section):
         self.layers = Choice()
         self.browse = browse_button("Open a volume")
         self.add_row(
-            "&Volume",
+            "&Layer",
             side_by_side(self.layers, self.browse),
             "The volume to explain: any image layer of the viewer, or a file\n"
             "(.nii, .nii.gz, .mgh, .mgz). Files can also be dropped on this form.",
@@ -50,6 +50,7 @@ class VolumeBox(Section):
         self.add_wide(self.remark)
         self.folder = ""
         self.offer_layers({}, None)
+        self.show_series(0)
         self.layers.currentIndexChanged.connect(self._on_changed)
         self.frames.currentIndexChanged.connect(self._on_changed)
         self.browse.clicked.connect(self._on_browse)
@@ -75,7 +76,7 @@ class VolumeBox(Section):
     def show_series(self, frames: int) -> None:
         """Offer the frames of a series; 0 frames: the volume is 3-D."""
         allow(self.frames, "" if frames else "This volume is 3-D: it has a single frame.")
-        self.set_row_visible(self.frames, frames > 0)
+        self.show_row(self.frames, frames > 0)
 
     def show_remark(self, text: str) -> None:
         """Show what the file's header leaves in doubt."""

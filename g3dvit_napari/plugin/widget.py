@@ -10,14 +10,14 @@ from weakref import WeakSet
 from napari.layers import Layer
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.controller import Controller, is_volume
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.layers import entry_of
-from g3dvit_napari.plugin.recall import recall, remember
+from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 
 if TYPE_CHECKING:
@@ -41,14 +41,15 @@ class ExplainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._follow = QTimer(self)
         self._follow.setSingleShot(True)
         self._follow.setInterval(FOLLOW_MS)
         self._follow.timeout.connect(self.compute)
         self._answered = False  # whether the question has an answer that may follow its changes
         recall(self.form, self._settings)
-        for name, value in self.form.view.values().items():
-            self.controller.set_display(name, value)
+        for name in REMEMBERED_VIEW:
+            self.controller.set_display(name, self.form.view.switches[name].value())
         self._wire_requests()
         self._wire_answers()
         self._attach()
@@ -121,6 +122,8 @@ class ExplainWidget(QWidget):
         self._attached = True
         for event in self._layer_events():
             event.connect(self._on_layers_changed)
+        self._viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed)
+        self._on_ndisplay_changed()
         self._offer_layers()
 
     def _detach(self) -> None:
@@ -129,6 +132,7 @@ class ExplainWidget(QWidget):
         self._attached = False
         for event in self._layer_events():
             event.disconnect(self._on_layers_changed)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
         self._follow.stop()
         self.controller.release()
 
@@ -157,6 +161,9 @@ class ExplainWidget(QWidget):
 
     def _on_layers_changed(self, _event: object = None) -> None:
         self._offer_layers()
+
+    def _on_ndisplay_changed(self, _event: object = None) -> None:
+        self.form.view.choose({"view": "volume" if self._viewer.dims.ndisplay == 3 else "slices"})
 
     def _on_volume_changed(self) -> None:
         layer = self._layer()
