@@ -20,7 +20,7 @@ from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.progress import Progress
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.result import explanation_of
-from g3dvit_napari.core.spec import ModelSpec, read_spec
+from g3dvit_napari.core.spec import ModelSpec, read_spec, spec_beside
 from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
@@ -118,7 +118,7 @@ def load_model(
             raise SpecError("a module needs a spec; give spec=ModelSpec(...) or a YAML file")
         return loading.module_handle(source, rules, device)
     checkpoint = read_checkpoint(Path(source))
-    if rules is None and (found := spec_beside(source)):
+    if rules is None and (found := spec_beside(Path(source))):
         rules = read_spec(found)
     return loading.build_handle(checkpoint.state, checkpoint.meta, rules, device)
 
@@ -128,16 +128,9 @@ def inspect_checkpoint(path: str | Path, spec: str | Path | None = None) -> Insp
     from g3dvit_napari.io.checkpoint import read_checkpoint
     from g3dvit_napari.models.inspection import inspect_state
 
-    found = spec or spec_beside(path)
+    found = spec or spec_beside(Path(path))
     checkpoint = read_checkpoint(Path(path))
     return inspect_state(checkpoint.state, checkpoint.meta, read_spec(found) if found else None)
-
-
-def spec_beside(path: str | Path) -> Path | None:
-    """Return the spec file next to a checkpoint: model.spec.yaml, model.yaml or model.yml."""
-    stem = Path(path).with_suffix("")
-    names = (stem.name + ending for ending in (".spec.yaml", ".yaml", ".yml"))
-    return next((p for p in map(stem.with_name, names) if p.is_file()), None)
 
 
 def predict(volume: Volume, model: ModelHandle, progress: Progress | None = None) -> Prediction:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from g3dvit_napari.core.errors import SpecError
-from g3dvit_napari.core.spec import ModelSpec, NetworkSpec, preset_names, read_spec
+from g3dvit_napari.core.spec import (
+    ModelSpec,
+    NetworkSpec,
+    preset_names,
+    read_spec,
+    spec_beside,
+)
 from g3dvit_napari.models.infer import complete
 from g3dvit_napari.models.layout import Found
 from g3dvit_napari.models.loading import build_handle
@@ -114,3 +122,14 @@ def test_unknown_presets_suggest_the_nearest():
 def test_triples_turn_from_tensor_to_array_axes():
     spec = ModelSpec.model_validate({"input": {"tensor_axes": "zxy"}})
     assert spec.to_xyz((30, 10, 20)) == (10, 20, 30)
+
+
+def test_a_training_config_next_to_the_checkpoint_is_no_spec(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "model.pth"
+    assert spec_beside(checkpoint) is None
+    (tmp_path / "model.yaml").write_text("lr: 0.1\nepochs: 3\n")
+    assert spec_beside(checkpoint) is None
+    (tmp_path / "model.yml").write_text("name: mine\ninput:\n  orientation: LAS\n")
+    assert spec_beside(checkpoint) == tmp_path / "model.yml"
+    (tmp_path / "model.spec.yaml").write_text("name: mine\n")
+    assert spec_beside(checkpoint) == tmp_path / "model.spec.yaml"

@@ -177,6 +177,25 @@ def read_spec(source: str | Path | ModelSpec) -> ModelSpec:
     return _parse(path.read_text("utf-8", errors="replace"), path.name)
 
 
+def spec_beside(checkpoint: Path) -> Path | None:
+    """Return the spec file next to a checkpoint, or None.
+
+    `model.spec.yaml` always counts; `model.yaml` and `model.yml` only when they hold a section
+    `network` or `input`, because training configurations like those names, too.
+    """
+    stem = checkpoint.with_suffix("")
+    if (named := stem.with_name(f"{stem.name}.spec.yaml")).is_file():
+        return named
+    plain = (stem.with_name(stem.name + ending) for ending in (".yaml", ".yml"))
+    return next((path for path in plain if path.is_file() and _looks_like_spec(path)), None)
+
+
+def _looks_like_spec(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        start = file.read(100_000)
+    return any(line.startswith(("network:", "input:")) for line in start.splitlines())
+
+
 def _parse(text: str, name: str) -> ModelSpec:
     try:
         fields: Any = yaml.safe_load(text)
