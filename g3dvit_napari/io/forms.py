@@ -20,6 +20,7 @@ Form = Literal["auto", "sform", "qform"]
 GUESS = "LAS"  # what readers of headers without orientation have agreed on
 _DISAGREE_MM = 0.1  # a float32 quaternion alone may cost this much near half a turn
 _UNITS = {1: ("metre", 1000.0), 3: ("micron", 0.001)}
+_FARTHEST_MM = 1e7
 _BRAIN_MM = (100.0, 400.0)
 
 
@@ -93,6 +94,8 @@ def defect(affine: Affine) -> str:
     """Say what makes an affine unusable; empty when nothing does."""
     if not np.isfinite(affine).all():
         return "contains NaN or Inf"
+    if np.abs(affine).max() > _FARTHEST_MM:
+        return f"holds an impossible length of {np.abs(affine).max():.3g}"
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() < 1e-9 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4:
         return "is singular"

@@ -102,13 +102,19 @@ def read_header(
     with open_stream(file.header) as stream:
         block = stream.read(540)
     try:
-        if file.suffix == ".mgh":
-            return _read_mgh(file, block, assume_orientation)
-        return _read_nifti(file, block, assume_orientation, form)
+        with np.errstate(all="ignore"):  # damaged numbers are judged, not computed with
+            if file.suffix == ".mgh":
+                header = _read_mgh(file, block, assume_orientation)
+            else:
+                header = _read_nifti(file, block, assume_orientation, form)
+        wrong = defect(header.affine)
+        if wrong:
+            raise VolumeError(f"the affine {wrong}; repair the header or fetch the file again")
     except VolumeError as error:
         if str(error).startswith(file.name):
             raise
         raise VolumeError(f"{file.name}: {error}") from error
+    return header
 
 
 def _read_nifti(file: VolumeFile, block: bytes, assume: str | None, form: Form) -> Header:
@@ -253,7 +259,4 @@ def _mgh_place(fields: Any, shape: tuple[int, ...], notes: list[str], assume: st
     affine[:3, :3] = np.asarray(fields["axes"], float).T * np.asarray(fields["delta"], float)
     middle = np.asarray(shape[:3]) / 2
     affine[:3, 3] = np.asarray(fields["centre"], float) - affine[:3, :3] @ middle
-    wrong = defect(affine)
-    if wrong:
-        raise VolumeError(f"the affine {wrong}; repair the header")
     return Placed(affine, "file")
