@@ -17,7 +17,7 @@ STEPS = 64  # between two of them the graphics card interpolates
 WHISPER = 0.3  # without a cut, values below this fade out instead of tinting the whole head
 AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimensions; 1 at the top
 # Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
-SEEN_THROUGH = (0.02, 0.9)  # at the cut and at the top
+SEEN_THROUGH = (0.03, 0.9)  # at the cut and at the top
 
 # Evidence for a class in the colours of unsigned maps, evidence against it in their cold mirror.
 _FROST = ["#d8fbff", "#6fd6f5", "#2f9be8", "#2a5fc4", "#23307d", "#05030f"]
@@ -57,7 +57,7 @@ def gated(
     strength = np.linspace(0, 1, STEPS)
     through = signed and ndisplay == 3
     ends = SEEN_THROUGH if through else (AT_CUT[ndisplay], 1.0)
-    bend = 3 if through else 1  # a clear shell around a dense core
+    bend = 2 if through else 1  # a clear shell around a dense core
     alpha = _alpha(strength, cut, edge, ends, bend)
     if cut is not None and edge == "hard":
         strength, alpha = _with_step(strength, alpha, cut, ends[0])

