@@ -337,3 +337,24 @@ def test_liars_cost_neither_memory_nor_time(case: str, make_nifti: MakeNifti) ->
     assert re.search("cannot hold that many|far more than its header", message), message
     assert seconds < 1
     assert megabytes < 200
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_random_header_damage_is_refused_or_read_never_a_traceback(
+    version: int, make_nifti: MakeNifti
+) -> None:
+    path = make_nifti(version=version, qform_code=1)
+    sound, chance = path.read_bytes(), random.Random(version)
+    outcomes = set()
+    for _ in range(400):
+        content = bytearray(sound)
+        for _ in range(chance.choice((1, 2, 6, 40))):
+            content[chance.randrange(348 if version == 1 else 540)] = chance.choice(
+                (0, 1, 127, 128, 255, chance.randrange(256))
+            )
+        path.write_bytes(content)
+        try:
+            outcomes.add(bool(np.isfinite(read_volume(path).data).all()))
+        except VolumeError as error:
+            outcomes.add(str(error).startswith(path.name))
+    assert outcomes == {True}
