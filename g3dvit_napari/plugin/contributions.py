@@ -28,6 +28,10 @@ _VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh")
 _NOTHING: LayerData = (None,)  # npe2's sentinel: the file was read, but makes no layer
 _FINGERPRINT = re.compile(rb"transformer\.layers\.0\.0\.(?:fn\.)?to_qkv\.weight")
 _PEEK = 1 << 24
+_SAMPLES = {
+    "brain": ("brain.nii.gz", "brain_vit.pth"),
+    "cubes": ("cubes_1.nii.gz", "cubes_vit.pth"),
+}
 _PLACING = (
     "name", "metadata", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels",
 )  # fmt: skip
@@ -119,12 +123,12 @@ def write_volume_file(path: str, data: Any, attributes: dict[str, Any]) -> list[
 
 def sample_brain() -> list[LayerData]:
     """Open the sample brain, and put its checkpoint into the form."""
-    return _sample("brain.nii.gz", "brain_vit.pth")
+    return _sample("brain")
 
 
 def sample_cubes() -> list[LayerData]:
     """Open the sample cubes, and put their checkpoint into the form."""
-    return _sample("cubes_1.nii.gz", "cubes_vit.pth")
+    return _sample("cubes")
 
 
 def show_form(viewer: napari.viewer.Viewer) -> None:
@@ -134,13 +138,20 @@ def show_form(viewer: napari.viewer.Viewer) -> None:
     open_form(viewer)
 
 
-def _sample(volume: str, checkpoint: str) -> list[LayerData]:
+def sample_files(name: str) -> tuple[str, str]:
+    """Return the paths of a sample's volume and checkpoint."""
     from g3dvit_napari.io.samples import sample_path
 
+    volume, checkpoint = _SAMPLES[name]
+    return str(sample_path(volume)), str(sample_path(checkpoint))
+
+
+def _sample(name: str) -> list[LayerData]:
+    volume, checkpoint = sample_files(name)
     form = _current_form()
     if form is not None:
-        form.load_checkpoint(str(sample_path(checkpoint)), spec="")
-    return read_volume_file(str(sample_path(volume)))
+        form.load_checkpoint(checkpoint, spec="")
+    return read_volume_file(volume)
 
 
 def _current_form() -> ExplainWidget | None:
