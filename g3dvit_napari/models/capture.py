@@ -27,7 +27,13 @@ def capturing(network: nn.Module) -> Iterator[None]:
     Torch's gradient modes belong to a thread and the flags of a network to everybody, so the modes
     are set here and one network serves one thread at a time.
     """
-    kind = next((p.device.type for p in network.parameters()), "cpu")
+    parameters = list(network.parameters())
+    if any(parameter.is_inference() for parameter in parameters):
+        raise MethodError(
+            "the network was made inside torch.inference_mode(), so torch refuses every gradient "
+            "through it; build or load it outside"
+        )
+    kind = parameters[0].device.type if parameters else "cpu"
     with (
         _lock_of(network),
         torch.inference_mode(False),

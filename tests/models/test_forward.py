@@ -263,6 +263,13 @@ def test_the_callers_modes_change_nothing(kind: str, mode: Callable[[], Any]) ->
         assert torch.equal(a, b)
 
 
+def test_a_network_made_in_inference_mode_is_refused_with_advice() -> None:
+    with torch.inference_mode():
+        model = build()
+        with pytest.raises(MethodError, match="build or load it outside"):
+            run_forward(model, picture(), lambda: None)
+
+
 def test_two_threads_may_explain_the_same_network() -> None:
     model, image = build(), picture()
     before, wanted = fingerprint(model.network), run_forward(model, image, lambda: None)
