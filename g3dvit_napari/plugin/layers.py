@@ -33,10 +33,13 @@ class Grid:
     """How one volume's grid is drawn: an affine (x y z) that napari can show, shared by overlays.
 
     `shown` maps indices to napari's world, `true` to the scanner's; they differ only by a tilt.
+    Both are in mm; a layer of someone else may have other units (z y x), of so many mm each.
     """
 
     shown: space.Affine
     true: space.Affine
+    units: tuple[str, ...] = ("mm", "mm", "mm")
+    unit_mm: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     @property
     def tilt_degrees(self) -> float:
@@ -54,7 +57,8 @@ class Grid:
     def keywords(self, shown: space.Affine | None = None) -> dict[str, Any]:
         """Return the layer keywords for an affine drawn in this grid (its own by default)."""
         shown = self.shown if shown is None else shown
-        units_labels = {"units": ("mm",) * 3, "axis_labels": AXES}
+        shown = np.diag([*(1 / np.array(self.unit_mm[::-1])), 1.0]) @ shown
+        units_labels = {"units": self.units, "axis_labels": AXES}
         linear = shown[:3, :3]
         if np.allclose(linear, np.diag(np.diag(linear)), atol=1e-9):
             scale, offset = np.diag(linear)[::-1], shown[:3, 3][::-1]
@@ -168,12 +172,19 @@ def volume_of(layer: Layer, frame: int | Literal["mean"] = "mean") -> Volume:
     return canonical(Volume(data[::step, ::step, ::step], affine, name, entry["source"]))
 
 
-def shown_grid(layer: Layer) -> Grid:
-    """Return the grid on which overlays of `volume_of(layer)` are drawn: the layer's own."""
-    volume = volume_of(layer, frame=0)
-    if _placed_by_us(layer) or space.obliquity_degrees(volume.affine) < NEGLIGIBLE_TILT:
-        return grid_of(volume)
-    return Grid(volume.affine, volume.affine)  # napari tilts that layer, so we do the same
+def grid_over(layer: Layer, volume: Volume) -> Grid:
+    """Return the grid for maps of `volume`, the volume of `layer`, that lie exactly on that layer.
+
+    A tilted layer of someone else is tilted by napari, so its maps are, too; units are copied,
+    because napari drops the units of a whole scene when those of two layers cannot be converted.
+    """
+    grid = grid_of(volume)
+    if _placed_by_us(layer):
+        return grid
+    tilted = space.obliquity_degrees(volume.affine) >= NEGLIGIBLE_TILT
+    shown = volume.affine if tilted else grid.shown
+    units = tuple(str(unit) for unit in layer.units[-3:])
+    return Grid(shown, volume.affine, units, tuple(_millimetres(layer)))
 
 
 def _frame(layer: Layer, frame: int | Literal["mean"]) -> Array:

@@ -10,7 +10,7 @@ from napari.layers import Image, Layer
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin import legend
 from g3dvit_napari.plugin.colormaps import SIGNED, UNSIGNED, Edge, base_name, gated, publish
-from g3dvit_napari.plugin.layers import Grid, entry_of, grid_of, shown_grid
+from g3dvit_napari.plugin.layers import Grid, entry_of, grid_over
 from g3dvit_napari.plugin.map_layers import ROLES, MapLayers
 from g3dvit_napari.plugin.maps import Resolution
 from g3dvit_napari.plugin.orientation import CAMERA, Convention, SideLetters
@@ -29,8 +29,7 @@ class Overlay:
     """
 
     def __init__(self, viewer: Any, volume_layer: Layer) -> None:
-        self._viewer = viewer
-        self._napari_tilts = not _upright(shown_grid(volume_layer))
+        self._viewer, self._anatomy = viewer, volume_layer
         self._maps = MapLayers(viewer, volume_layer)
         self._explanation: Explanation | None = None
         self._grid: Grid | None = None
@@ -82,8 +81,7 @@ class Overlay:
         self._explanation, self.cut = explanation, explanation.cut
         on_patches = explanation.request.threshold.stage == "patches"
         self._published = published and on_patches and self.cut is not None
-        affine = explanation.relevance.affine
-        self._grid = Grid(affine, affine) if self._napari_tilts else grid_of(explanation.relevance)
+        self._grid = grid_over(self._anatomy, explanation.relevance)
         layer = self._draw(self.resolution)
         for other in ROLES:
             if other != self.resolution and self._maps.find(other) is not None:
@@ -204,8 +202,3 @@ class Overlay:
         del event
         if not self._gating and self.layer is not None:
             self.set_colormap(base_name(self.layer.colormap))
-
-
-def _upright(grid: Grid) -> bool:
-    linear = grid.shown[:3, :3]
-    return np.allclose(linear, np.diag(np.diag(linear)))

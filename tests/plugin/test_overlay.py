@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -70,6 +72,20 @@ def test_overlay_follows_a_tilted_layer_of_someone_else(viewer) -> None:
     layer = Overlay(viewer, anatomy).show(explanation_of(volume_of(anatomy)))
     for corner in [(0, 0, 0), (5, 9, 2)]:
         assert np.allclose(layer.data_to_world(corner), anatomy.data_to_world(corner))
+
+
+@pytest.mark.parametrize("unit", ["um", "pixel"])
+def test_overlay_shares_the_units_of_its_anatomy(viewer, unit) -> None:
+    volume, factor = head(), 1000 if unit == "um" else 1
+    scale = factor * volume.spacing_mm[::-1]
+    anatomy = viewer.add_image(volume.data.transpose(), scale=scale, units=(unit,) * 3)
+    explained = volume_of(anatomy)
+    assert explained.spacing_mm == pytest.approx(volume.spacing_mm)
+    overlay = Overlay(viewer, anatomy)
+    layer = overlay.show(explanation_of(explained))  # napari would warn of units that differ
+    assert layer.units == anatomy.units
+    assert np.allclose(layer.data_to_world((5, 9, 2)), anatomy.data_to_world((5, 9, 2)))
+    assert np.allclose(volume_of(layer).affine, explained.affine)
 
 
 @pytest.mark.parametrize("tilt", [0.0, 9.0])
@@ -266,6 +282,17 @@ def test_close_leaves_nothing_but_the_layers(viewer, anatomy) -> None:
     assert [len(event.callbacks) for event in watched] == callbacks
     assert not viewer.canvas.overlays["scale_bar"].visible
     assert layer in viewer.layers
+
+
+def test_closed_overlay_is_forgotten(viewer, anatomy) -> None:
+    overlay = Overlay(viewer, anatomy)
+    overlay.show(explanation_of(head()))
+    overlay.set_view("volume")
+    overlay.close()
+    watch = weakref.ref(overlay)
+    del overlay
+    gc.collect()
+    assert watch() is None
 
 
 def test_close_respects_a_camera_the_user_turned(viewer, overlay) -> None:
