@@ -144,6 +144,8 @@ def demo(
             "the demo needs napari and a Qt binding, and they are not installed here; "
             'pip install "g3dvit-napari[pyqt6]"'
         )
+    from g3dvit_napari.cli.terminal import say
     from g3dvit_napari.plugin.demo import run_demo
 
-    raise typer.Exit(run_demo(out, headless))
+    say("Opening napari with the sample brain; the first start takes a little longer.")
+    raise typer.Exit(run_demo(out, headless, say))
