@@ -5,20 +5,44 @@ The public names load on first use, so that importing the package costs nothing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from g3dvit_napari.api import (
+        METHODS,
+        Explanation,
+        ExplanationRequest,
+        ModelSpec,
+        Prediction,
+        Threshold,
+        Volume,
+        explain,
+        explain_classes,
+        inspect_checkpoint,
+        load_frames,
+        load_model,
+        load_volume,
+        predict,
+        rethreshold,
+        save,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
     "METHODS",
+    "Explanation",
     "ExplanationRequest",
     "ModelSpec",
+    "Prediction",
     "Threshold",
     "Volume",
     "explain",
     "explain_classes",
+    "inspect_checkpoint",
     "load_frames",
     "load_model",
     "load_volume",
+    "predict",
     "rethreshold",
     "save",
 ]
