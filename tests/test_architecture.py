@@ -203,21 +203,24 @@ def test_the_wheel_holds_everything_once(wheel: Path) -> None:
     wanted |= {f"g3dvit_napari/sample_data/{f.name}" for f in samples}
     assert wanted <= set(names)
     assert not [name for name in names if name.startswith("tests/")]
+    assert wheel.stat().st_size < 8_000_000
 
 
-def test_napari_finds_the_manifest_of_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_has_manifest_plugin_and_samples(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--target", str(target), str(wheel)], check=True, capture_output=True)
     code = (
         "from npe2 import PluginManager\n"
         "import g3dvit_napari\n"
+        "from g3dvit_napari.io.samples import sample_path\n"
         "manager = PluginManager()\n"
         "manager.discover(include_npe1=False)\n"
         "found = manager.get_manifest('g3dvit-napari')\n"
         "found.validate_imports()\n"
-        "print(g3dvit_napari.__file__, found.display_name, sep='|')\n"
+        "sample = sample_path('brain.nii.gz')\n"
+        "print(g3dvit_napari.__file__, sample, found.display_name, sep='|')\n"
     )
-    where, title = run_python(code, PYTHONPATH=str(target)).strip().splitlines()[-1].split("|")
-    assert Path(where).is_relative_to(target)
+    *where, title = run_python(code, PYTHONPATH=str(target)).strip().splitlines()[-1].split("|")
+    assert all(Path(path).is_relative_to(target) for path in where)
     assert title == "Explain a 3D ViT"
