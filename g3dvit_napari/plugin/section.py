@@ -38,9 +38,12 @@ class Rows(QWidget):
         caption.setBuddy(control)
         caption.setToolTip(tip)
         caption.setStyleSheet("padding: 0px;")
-        control.setAccessibleName(label.replace("&", ""))
         control.setMinimumHeight(_ROW_HEIGHT)
-        explain(control, tip)
+        for widget in (control, control.focusProxy()):
+            if widget is None:  # an empty list is false, so `or` would not do
+                continue
+            widget.setAccessibleName(label.replace("&", ""))
+            explain(widget, tip)
         row = QWidget()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
-from superqt import QLabeledDoubleSlider
 
 from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.amount import AmountSlider
 from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.section import Section, allow
 from g3dvit_napari.plugin.switch import Switch
@@ -36,8 +36,7 @@ class ThresholdBox(Section):
             "Keep the strongest per cent, cut where Otsu's rule separates two groups,\n"
             "cut at a value of the scaled map (0 to 1), or show everything.",
         )
-        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.slider = AmountSlider()
         self.add_row(
             "&Amount",
             self.slider,

@@ -28,3 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let PyQt5 pass, which napari supports and advises against."""
     for words in ("System theme detection requires a Qt6 backend", "napari support for the PyQt5"):
         config.addinivalue_line("filterwarnings", f"ignore:{words}")
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Keep the settings of the person who runs the tests out of them."""
+    if "plugin_settings" not in request.fixturenames:
+        monkeypatch.setattr("g3dvit_napari.plugin.settings._kept_by_napari", lambda: None)

@@ -1,0 +1,153 @@
+"""A stand-in for the facade: no PyTorch, answers at once, and can be told to be slow or to fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from made_heads import explanation_of
+
+from g3dvit_napari.core.registry import Entry, Parameter
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
+
+
+def _first() -> None:
+    """Weigh tokens."""
+
+
+def _exact() -> None:
+    """Share the logit out."""
+
+
+POOLING = Literal["mean", "max", "abs_mean"]
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "g3dvit",
+            "G3D-ViT",
+            _first,
+            (
+                Parameter("pooling", "mean", POOLING, {}, "How gradients are pooled."),
+                Parameter("block", -1, int, {}, "Which block."),
+            ),
+            keep_stage="patches",
+        ),
+        Entry("libra_grad", "LibraGrad", _exact, (), signed=True, needs=frozenset({"balanced"})),
+        Entry(
+            "occlusion",
+            "Occlusion",
+            _exact,
+            (
+                Parameter("size", 3, int, {"min": 1, "max": 9}),
+                Parameter("fill", 0.5, float, {"min": 0.0, "max": 1.0, "step": 0.25}),
+                Parameter("soft", True, bool),
+                Parameter("label", "x", str),
+            ),
+            cost="many passes",
+        ),
+        Entry("rollout", "Rollout", _first, (), class_specific=False),
+    )
+}
+
+
+@dataclass
+class Handle:
+    """What the form asks of a network."""
+
+    class_names: tuple[str, ...] = ("healthy", "lesion")
+    blocks: int = 3
+    checkpoint: Mapping[str, Any] = field(default_factory=lambda: {"notes": ("prefix stripped",)})
+
+    def summary(self) -> dict[str, str]:
+        return {
+            "architecture": "vit_3d",
+            "image": "30 × 40 × 24",
+            "patch": "5 × 5 × 4",
+            "patches": "6 × 8 × 6",
+            "classes": ", ".join(self.class_names),
+            "parameters": "1,234",
+            "device": "cpu",
+        }
+
+
+class StandIn:
+    """Has the names of `g3dvit_napari.api`; remembers how it was called."""
+
+    METHODS = ENTRIES
+
+    def __init__(self, reasons: Mapping[str, str] | None = None) -> None:
+        self.reasons = dict(reasons or {})
+        self.calls: list[dict[str, Any]] = []
+        self.threads: set[int] = set()
+        self.steps, self.pause = 1, 0.0
+        self.work: Callable[[float], object] = time.sleep
+        self.error: Exception | None = None
+        self.status = "ok"
+        self.handle = Handle()
+        self.stopped = 0
+
+    def load_model(self, path: str, spec: str | None, device: str) -> Handle:
+        self._called("load_model", path=path, spec=spec, device=device)
+        return self.handle
+
+    def why_not(self, name: str, _model: Handle) -> str | None:
+        return self.reasons.get(name)
+
+    def explain(
+        self,
+        volume: Volume,
+        model: Handle,
+        method: str,
+        target: int | None,
+        *,
+        threshold: Threshold,
+        progress: Callable[[float, str], None],
+        **parameters: Any,
+    ) -> Explanation:
+        self._called("explain", method=method, target=target, volume=volume, **parameters)
+        assert model is self.handle
+        try:
+            for step in range(self.steps):
+                progress(step / self.steps, "running the network")
+                self.work(self.pause)
+        except BaseException:
+            self.stopped += 1
+            raise
+        number = 1 if target is None else target
+        made = explanation_of(
+            volume,
+            threshold=threshold,
+            target=number,
+            status=self.status,
+            signed=ENTRIES[method].signed,
+        )
+        return replace(made, request=ExplanationRequest(method, number, parameters, threshold))
+
+    def rethreshold(self, explanation: Explanation, threshold: Threshold) -> Explanation:
+        self._called("rethreshold", threshold=threshold)
+        shown, cut = explanation.scaled.shown(threshold)
+        return replace(
+            explanation,
+            request=replace(explanation.request, threshold=threshold),
+            relevance=explanation.relevance.like(shown),
+            cut=cut,
+        )
+
+    def save(self, _explanation: Explanation, folder: str) -> list[Path]:
+        self._called("save", folder=folder)
+        return [Path(folder) / "map.json"]
+
+    def of(self, verb: str) -> list[dict[str, Any]]:
+        """Return the calls of one verb."""
+        return [call for call in self.calls if call["verb"] == verb]
+
+    def _called(self, verb: str, **arguments: Any) -> None:
+        self.threads.add(threading.get_ident())
+        self.calls.append({"verb": verb, **arguments})
+        if self.error is not None:
+            raise self.error
