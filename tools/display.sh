@@ -24,5 +24,5 @@ trap 'exit 130' INT TERM
 read -r number <"$folder/number" || { cat "$folder/log" >&2; exit 1; }
 
 status=0
-DISPLAY=:$number "$@" || status=$?
+DISPLAY=:$number XDG_RUNTIME_DIR=$folder "$@" || status=$?
 exit $status
