@@ -20,10 +20,13 @@ from g3dvit_napari.models.capture import (
     pull_back,
 )
 from g3dvit_napari.models.closed_form import ClassRow, Factored
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.vit3d import Block, ViT3D
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
+
+
+TOKENS_AT_ONCE = 1024  # through a feed-forward layer, whose hidden values are the largest of all
 
 
 class NativePass:
@@ -46,9 +49,13 @@ class NativePass:
 
     def _run(self, image: Tensor) -> list[Tensor]:
         """Return what enters each block (1 n d); the last block is not run."""
-        entering = [self._network.embed(image)]
-        for block in self._network.blocks[:-1]:
-            entering.append(block(entering[-1]))
+        first = self._network.embed(image)
+        # One piece of memory for all: small ones kept between large ones freed would scatter it.
+        entering = list(first.new_empty(len(self._network.blocks), *first.shape))
+        entering[0].copy_(first)
+        del first
+        for block, x, out in zip(self._network.blocks, entering, entering[1:], strict=False):
+            _run_block(block, x, out)
             self.tick()
         return entering
 
@@ -124,3 +131,10 @@ class NativePass:
         x = block.attention.mix(q[:, :, :rows], k, v) + skip[:, :rows]
         x = block.feed_forward(x) + x
         return self._network.read_out(x) if last else x
+
+
+def _run_block(block: Block, x: Tensor, out: Tensor) -> None:
+    """Run one block (1 n d) without a graph, its feed-forward part on some tokens at a time."""
+    torch.add(block.attention(x), x, out=out)
+    for part in torch.split(out, TOKENS_AT_ONCE, dim=1):
+        part += block.feed_forward(part)
