@@ -212,7 +212,7 @@ def explain_classes(
     checked = entry.checked(parameters)
     if reason := why_not(method, model):
         raise MethodError(reason)
-    placement = Placement(volume, model.spec)
+    placement, asked_device = Placement(volume, model.spec), model.device
 
     def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
         prediction = prediction_of(run, model)
@@ -223,7 +223,10 @@ def explain_classes(
     prediction, numbers, maps = with_pass(model, placement.to_tensor(), progress, work)
     if progress is not None:
         progress(1.0, "placing the map")
-    cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(placement, model)
+    warnings = placement.warnings
+    if model.device != asked_device:
+        warnings += (f"{asked_device} has too little memory: computed on the {model.device}",)
+    cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(model, warnings)
     return [
         explanation_of(
             TokenMaps(values, magnitude),
@@ -280,7 +283,7 @@ def _cut_at(entry: Entry, threshold: Threshold | None, keep: float | None) -> Th
     return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)
 
 
-def _provenance(placement: Placement, model: ModelHandle) -> dict[str, Any]:
+def _provenance(model: ModelHandle, warnings: tuple[str, ...]) -> dict[str, Any]:
     packages = ("g3dvit-napari", "torch", "numpy", "scipy", "nibabel")
     return {
         "checkpoint": dict(model.checkpoint),
@@ -288,5 +291,5 @@ def _provenance(placement: Placement, model: ModelHandle) -> dict[str, Any]:
         "device": str(model.device),
         "precision": str(model.dtype).removeprefix("torch."),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "warnings": placement.warnings,
+        "warnings": warnings,
     }

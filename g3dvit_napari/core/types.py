@@ -210,3 +210,9 @@ class Explanation:
     def probability(self) -> float:
         """The network's probability of the explained class."""
         return self.prediction.probabilities[self.target]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the file, its fit to the network, or the computation."""
+        source = self.relevance.source
+        return (source.warnings if source else ()) + tuple(self.provenance.get("warnings", ()))
