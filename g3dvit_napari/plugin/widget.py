@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from napari.layers import Layer
 from napari.utils.notifications import show_info, show_warning
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 TITLE = "Explain a 3D ViT"
 FOLLOW_MS = 300
-_open: WeakSet[ExplainWidget] = WeakSet()
 
 
 class ExplainWidget(QWidget):
@@ -54,12 +52,6 @@ class ExplainWidget(QWidget):
         self._wire_answers()
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
-        _open.add(self)
-
-    @property
-    def viewer(self) -> Any:
-        """The viewer this form belongs to."""
-        return self._viewer
 
     def load_checkpoint(self, path: str, spec: str | None = None) -> None:
         """Load a checkpoint as if it had been chosen in the form."""
@@ -231,9 +223,7 @@ class ExplainWidget(QWidget):
 
 
 def open_form(viewer: Any) -> ExplainWidget:
-    """Return the form of a viewer, docking one where there is none."""
-    for widget in list(_open):
-        if widget.viewer is viewer or getattr(widget.viewer, "__wrapped__", None) is viewer:
-            return widget
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    """Return the docked form of a viewer's window, docking one where there is none."""
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    dock.show()
     return widget
