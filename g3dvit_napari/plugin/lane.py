@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 
+_FRAME = 0.03  # seconds between two reports of a stage; the eye follows no faster
 Report = Callable[[float, str], None]
 Work = Callable[[Report], Any]
 
@@ -88,11 +90,16 @@ class Lane(QObject):
 
     def _start(self, work: Work) -> None:
         worker: Any = None
+        told, told_at = "", 0.0
 
         def report(fraction: float, stage: str) -> None:
+            nonlocal told, told_at
             if worker.abort_requested:
                 raise Cancelled(f"{self._name} was stopped at {stage!r}; start it again any time")
-            self._reported.emit(worker, fraction, stage)
+            now = time.monotonic()
+            if stage != told or now - told_at > _FRAME:
+                told, told_at = stage, now
+                self._reported.emit(worker, fraction, stage)
 
         worker = self._worker = create_worker(
             _carry,

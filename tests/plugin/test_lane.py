@@ -136,6 +136,16 @@ def test_every_error_is_told_and_the_lane_goes_on(qtbot, lane, ear, caplog, erro
     assert ear.results == ["again"]
 
 
+def test_a_flood_of_reports_is_thinned(qtbot, lane, ear) -> None:
+    def work(report):
+        for step in range(20_000):
+            report(step / 20_000, "permuting")
+
+    lane.submit(work)
+    idle(qtbot, lane)
+    assert 1 <= len(ear.stages) < 200
+
+
 def test_closed_lane_is_silent(qtbot) -> None:
     lane = Lane("closing")
     ear = Ear(lane)
