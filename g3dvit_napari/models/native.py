@@ -40,6 +40,7 @@ class NativePass:
         self.model, self.tick = model, tick
         self._network = cast(ViT3D, model.network)
         self._kept: tuple[tuple[tuple[int, ...], int], Tensor] | None = None
+        self._shares: dict[tuple[int, ...], Balanced] = {}
         with capturing(self._network):
             self._entering = self._run(image)
             self._last = self._last_block()
@@ -88,9 +89,13 @@ class NativePass:
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""
-        start = one_hot(targets, self.logits)
-        with capturing(self._network):
-            return balanced_relevance(self._network, self._entering, start, self.tick)
+        key = tuple(targets)
+        if key not in self._shares:
+            start = one_hot(targets, self.logits)
+            with capturing(self._network):
+                found = balanced_relevance(self._network, self._entering, start, self.tick)
+            self._shares[key] = found
+        return self._shares[key]
 
     def _gradients(self, targets: Sequence[int], index: int) -> Tensor | Factored:
         start = one_hot(targets, self.logits)

@@ -87,6 +87,12 @@ def test_the_bias_part_is_what_the_biases_really_add(build: Any, image: Tensor) 
     torch.testing.assert_close(found, wanted.detach(), rtol=0, atol=1e-12)
 
 
+def test_a_class_seen_before_is_not_computed_again(build: Any, image: Tensor) -> None:
+    run = build().forward(image)
+    assert run.balanced([1]) is run.balanced((1,))
+    assert not torch.equal(run.balanced([2]).relevance, run.balanced([1]).relevance)
+
+
 def test_plain_gradients_do_not_add_up(build: Any, image: Tensor) -> None:
     model = build()
     tokens = model.network.embed(image).detach().requires_grad_()
