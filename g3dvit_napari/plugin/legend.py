@@ -66,7 +66,8 @@ def words_for_cut(cut: float | None, signed: bool) -> str:
     """Say what a gate lets through."""
     if cut is None:
         return "everything shown"
-    return f"|relevance| ≥ {cut:.2f}" if signed else f"relevance ≥ {cut:.2f}"
+    number = f"{cut:.2f}" if cut >= 0.01 else f"{cut:.1g}"
+    return f"|relevance| ≥ {number}" if signed else f"relevance ≥ {number}"
 
 
 def words_for_threshold(threshold: Threshold) -> str:
