@@ -220,7 +220,9 @@ def explain_classes(
         numbers = tuple(prediction.number_of(target) for target in asked)
         return prediction, numbers, entry.function(run, numbers, **checked)
 
-    prediction, numbers, maps = with_pass(model, placement.to_tensor(), progress, work)
+    passes = 1 if entry.cost == "instant" else 2  # there, or there and back
+    tensor = placement.to_tensor()
+    prediction, numbers, maps = with_pass(model, tensor, progress, work, passes=passes)
     if progress is not None:
         progress(1.0, "placing the map")
     warnings = placement.warnings

@@ -98,6 +98,7 @@ class ModelHandle:
         if self._last is None or self._last[0] != key:
             self._last = None  # free the memory of the old pass before the new one needs it
             self._last = (key, run_forward(self, self.prepared(image), tick))
+        self._last[1].tick = tick  # of this request: an earlier one may have been cancelled
         return self._last[1]
 
     def forget(self) -> None:

@@ -38,10 +38,12 @@ def build_handle(
     place = resolve_device(device)
     inspection = inspect_state(state, meta, spec)
     refuse_open(inspection.questions, name)
-    network, _, _ = build_network(state, inspection.spec.network, name)
+    with torch.inference_mode(False):  # weights made in that mode can never be differentiated
+        network, _, _ = build_network(state, inspection.spec.network, name)
+        network.to(place)
     facts = {**meta, "notes": inspection.notes}
     names = names_of_classes(inspection.spec)
-    return ModelHandle(network.to(place), inspection.spec, place, names, facts)
+    return ModelHandle(network, inspection.spec, place, names, facts)
 
 
 def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> ModelHandle:

@@ -24,14 +24,16 @@ def with_pass(
     tensor: NDArray[np.float32],
     progress: Progress | None,
     work: Callable[[ForwardPass], T],
+    *,
+    passes: int = 1,
 ) -> T:
     """Run the network on one input (c f h w), or take the pass it remembers, and do some work.
 
-    The retry after a lack of GPU memory moves the network to the CPU for good: the next volume
-    would not fit either.
+    `passes` is how often all blocks are gone through, for the progress. The retry after a lack of
+    GPU memory moves the network to the CPU for good: the next volume would not fit either.
     """
     image = torch.from_numpy(tensor)[None]
-    tick = Ticks(progress, model.blocks, "running the network")
+    tick = Ticks(progress, passes * model.blocks, "running the network")
     try:
         return work(model.forward(image, tick))
     except torch.cuda.OutOfMemoryError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import g3dvit_napari as g3d
+from g3dvit_napari.core.errors import Cancelled
 from g3dvit_napari.core.progress import Ticks
 from g3dvit_napari.models.handle import ModelHandle
 
@@ -45,6 +47,40 @@ def test_out_of_memory_goes_on_with_the_cpu_and_says_so(
     assert "not enough memory on cuda:0" in caplog.text
     assert explanation.provenance["device"] == "cpu"
     np.testing.assert_array_equal(explanation.relevance.data, expected.relevance.data)
+
+
+def test_a_cancelled_run_does_not_stop_the_next_one(
+    tiny_model: ModelHandle, tiny_volume: g3d.Volume
+) -> None:
+    steps: list[float] = []
+
+    def stop_on_the_way_back(fraction: float, _word: str) -> None:
+        steps.append(fraction)
+        if len(steps) > tiny_model.blocks:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        g3d.explain(tiny_volume, tiny_model, "libra_grad", progress=stop_on_the_way_back)
+    heard: list[float] = []
+    again = g3d.explain(
+        tiny_volume,
+        tiny_model,
+        "libra_grad",
+        progress=lambda fraction, _: heard.append(fraction),
+    )
+    assert again.status == "ok"
+    assert heard
+    assert len(steps) == tiny_model.blocks + 1  # the first listener was not called again
+
+
+def test_a_checkpoint_loaded_in_inference_mode_can_be_explained(
+    tiny_files: Path, tiny_volume: g3d.Volume
+) -> None:
+    with torch.inference_mode():
+        model = g3d.load_model(tiny_files / "vit.pth")
+        inside = g3d.explain(tiny_volume, model, "libra_grad")
+    outside = g3d.explain(tiny_volume, g3d.load_model(tiny_files / "vit.pth"), "libra_grad")
+    np.testing.assert_array_equal(inside.patch_map.data, outside.patch_map.data)
 
 
 def test_fractions_rise_and_stay_below_the_end() -> None:
