@@ -367,3 +367,16 @@ def test_progress_goes_to_stderr_of_a_terminal(tiny_files: Path) -> None:
     os.close(primary)
     assert json.loads(out)["failed"] == []
     assert "loading the network" in shown
+
+
+def test_what_is_doubtful_about_a_file_is_said(explain: Shell, tiny_files: Path) -> None:
+    image = nib.load(tiny_files / "scan.nii.gz")
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    image.to_filename(tiny_files / "lost.nii.gz")
+    said = explain(["lost.nii.gz"])
+    assert said.code == 0
+    assert "warning: " in said.out + said.err
+    assert "left and right" in " ".join((said.out + said.err).split())
+    document = explain(["lost.nii.gz"], "--json").document
+    assert "left and right" in " ".join(document["results"][0]["warnings"])

@@ -144,6 +144,7 @@ def _record(path: Path, explanation: Explanation, files: list[Path]) -> dict[str
         "predicted_name": prediction.class_names[explanation.predicted],
         "status": explanation.status,
         "message": explanation.message,
+        "warnings": list(explanation.warnings),
         "cut": explanation.cut,
         "seconds": round(explanation.seconds, 3),
         "files": [str(file) for file in files],

@@ -117,6 +117,8 @@ def show_result(record: Mapping[str, Any]) -> None:
         f"  {record['method']}: why {record['target_name']}"
         f" (probability {record['probability']:.3f}{other})? {record['seconds']:.1f} s"
     )
+    for warning in record["warnings"]:
+        say(f"  warning: {warning}", style="yellow")
     if record["status"] != "ok":
         say(f"  no map: {record['status']}. {record['message']}", style="yellow")
     for file in record["files"]:

@@ -30,6 +30,8 @@ def sniff(path: Path) -> str:
     _check_present(path)
     with path.open("rb") as file:
         head = file.read(512)
+    if path.name.lower().endswith((".nii.gz", ".nii", ".mgz", ".mgh")):
+        raise CheckpointError(f"{path.name} is a scan; open it as the volume instead")
     for start, text in _FOREIGN:
         if head.startswith(start):
             raise CheckpointError(f"{path.name} is {text}")

@@ -266,3 +266,10 @@ def test_another_network_is_handed_on_untouched(tmp_path):
     other = {"layer1.0.conv1.weight": torch.ones(1), "fc.weight": torch.ones(2)}
     torch.save({"state_dict": other}, tmp_path / "a.pt")
     assert same(read_checkpoint(tmp_path / "a.pt").state, other)
+
+
+def test_a_scan_is_no_checkpoint_and_the_message_says_so(tmp_path):
+    path = tmp_path / "sub-01_bold.nii.gz"
+    path.write_bytes(b"\x1f\x8b" + bytes(100))
+    with pytest.raises(CheckpointError, match="is a scan; open it as the volume"):
+        read_checkpoint(path)
