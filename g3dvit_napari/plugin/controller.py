@@ -48,6 +48,7 @@ class Controller(QObject):
         self._asked_for: Layer | None = None
         self._display: dict[str, str] = {}
         self._models = self._lane("loading the model", self._on_model_loaded)
+        self._models.failed.connect(self._on_model_failed)
         self._volumes = self._lane("reading the volume", self._on_volume_read)
         self._explanations = self._lane("the explanation", self._on_explained)
         self._pictures = self._lane("the threshold", self._on_cut, quiet=True)
@@ -75,7 +76,7 @@ class Controller(QObject):
         return any(lane.busy for lane in self._lanes if lane is not self._pictures)
 
     def load_model(self, path: str, spec: str = "", device: str = "auto") -> None:
-        """Load a checkpoint; the present model goes when the new one has come."""
+        """Load a checkpoint; the present model goes when the new one has come or has failed."""
         self._explanations.cancel()
         self._models.submit(partial(jobs.load_model, path, spec, device))
 
@@ -160,6 +161,11 @@ class Controller(QObject):
         self.model = model
         self.model_changed.emit(model)
 
+    def _on_model_failed(self, _message: str) -> None:
+        """Have no model rather than another one than the form names."""
+        self.model = None
+        self.model_changed.emit(None)
+
     def _on_volume_read(self, layers: list[tuple[Any, ...]]) -> None:
         for data in layers:
             layer = self._viewer.add_layer(Layer.create(*data))
@@ -170,12 +176,16 @@ class Controller(QObject):
         if layer not in self._viewer.layers:
             self._on_failed("The volume was removed meanwhile; choose another and compute again.")
             return
-        if self._overlay is None or self._anatomy is not layer:
+        overlay = self._overlay if self._anatomy is layer else None
+        new = overlay is None
+        if overlay is None:
             self._drop_overlay()
             self._anatomy, self._overlay = layer, self._new_overlay(layer)
+            overlay = self._overlay
         self.explanation = explanation
-        self._overlay.show(explanation, published=True)
-        self._viewer.layers.selection.active = layer
+        overlay.show(explanation, published=True)
+        if new:
+            self._viewer.layers.selection.active = layer
         self.explained.emit(explanation)
 
     def _new_overlay(self, layer: Layer) -> Overlay:

@@ -83,7 +83,8 @@ class ExplainForm(QWidget):
         """Show the answer in words."""
         self.question.show_probabilities(found.prediction.probabilities, found.predicted)
         self.view.offer_map(True)
-        self.run.show_result(answer(found), found.message if found.status != "ok" else "")
+        doubts = (found.message if found.status != "ok" else "", *found.warnings)
+        self.run.show_result(answer(found), "\n".join(filter(None, doubts)))
 
     def dragEnterEvent(self, event: Any) -> None:
         """Accept local files."""

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 
-_FRAME = 0.03  # seconds between two reports of a stage; the eye follows no faster
+_FRAME = 0.1  # seconds between two reports of a stage: each redraws the window
 Report = Callable[[float, str], None]
 Work = Callable[[Report], Any]
 

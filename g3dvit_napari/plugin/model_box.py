@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class ModelBox(Section):
         self._offer_specs()
         self.devices = Choice()
         self.devices.offer({"auto": "Automatic", "cpu": "CPU", "cuda": "GPU (CUDA)", "mps": "MPS"})
+        self.devices.forbid("mps", "" if sys.platform == "darwin" else "Only on Apple computers.")
         self.add_row(
             "&Device",
             self.devices,

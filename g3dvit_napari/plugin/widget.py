@@ -44,7 +44,7 @@ class ExplainWidget(QWidget):
         self._follow.setSingleShot(True)
         self._follow.setInterval(FOLLOW_MS)
         self._follow.timeout.connect(self.compute)
-        self._answered = False  # whether the question has an answer that may follow its changes
+        self._asked = False  # whether this network was asked about this volume: changes may follow
         recall(self.form, self._settings)
         for name in REMEMBERED_VIEW:
             self.controller.set_display(name, self.form.view.switches[name].value())
@@ -65,6 +65,7 @@ class ExplainWidget(QWidget):
         """Explain what the form asks for; nothing happens while something is missing."""
         layer = self._layer()
         if layer is not None and self.controller.model is not None:
+            self._asked = True
             self.controller.explain(layer, self.form.volume.frame, self.form.request())
 
     def event(self, event: QEvent) -> bool:
@@ -159,7 +160,7 @@ class ExplainWidget(QWidget):
 
     def _on_volume_changed(self) -> None:
         layer = self._layer()
-        self._answered = False
+        self._asked = False
         self.form.volume.show_series(layer.data.shape[0] if layer and layer.ndim == 4 else 0)
         source = entry_of(layer).get("source") if layer is not None else None
         self.form.volume.show_remark("\n".join(source.warnings) if source is not None else "")
@@ -169,7 +170,7 @@ class ExplainWidget(QWidget):
     def _on_question_changed(self) -> None:
         entry = self.form.question.entry
         quick = entry is not None and entry.cost != "many passes"
-        if self._answered and quick and self.form.run.live.isChecked():
+        if self._asked and quick and self.form.run.live.isChecked():
             self._follow.start()
 
     def _on_method_changed(self) -> None:
@@ -194,18 +195,17 @@ class ExplainWidget(QWidget):
             self.controller.save(folder)
 
     def _on_model_changed(self, model: LoadedModel | None) -> None:
-        self._answered = False
+        self._asked = False
         self.form.show_model(model)
         self._adapt()
         self._remember()
 
     def _on_explained(self, explanation: Explanation) -> None:
-        self._answered = True
         self.form.show_explanation(explanation)
         self._remember()
 
     def _on_forgotten(self) -> None:
-        self._answered = False
+        self._asked = False
         self.form.view.offer_map(False)
         self.form.run.show_result("")
 
@@ -213,9 +213,11 @@ class ExplainWidget(QWidget):
         show_info(f"Saved {len(paths)} files in {paths[-1].parent}")
 
     def _on_failed(self, message: str) -> None:
+        self._asked = self.controller.explanation is not None
         self.form.run.show_result("", message, failed=True)
 
     def _on_cancelled(self) -> None:
+        self._asked = self.controller.explanation is not None
         self.form.run.show_result("", "Cancelled; nothing was changed.")
 
     def _remember(self) -> None:

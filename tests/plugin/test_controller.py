@@ -152,13 +152,12 @@ def test_errors_are_told_and_it_goes_on(
     assert explained(qtbot, controller, anatomy).status == "ok"
 
 
-def test_failed_load_keeps_the_model(qtbot, controller, api) -> None:
+def test_failed_load_leaves_no_other_model(qtbot, controller, api) -> None:
     with_model(qtbot, controller)
-    before = controller.model
     api.error = CheckpointError("a web page; download the file itself")
-    with qtbot.waitSignal(controller.failed):
+    with qtbot.waitSignals([controller.failed, controller.model_changed]):
         controller.load_model("page.pth")
-    assert controller.model is before
+    assert controller.model is None
 
 
 def test_new_model_stops_the_running_question(qtbot, controller, anatomy, api) -> None:

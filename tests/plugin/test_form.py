@@ -394,6 +394,15 @@ def test_degenerate_map_is_said(form) -> None:
     assert form.run.warning.text() == "The map is zero everywhere."
 
 
+def test_warnings_of_the_way_there_are_said(form) -> None:
+    found = replace(
+        explanation_of(head()), provenance={"warnings": ("no orientation: taken as RAS",)}
+    )
+    form.show_model(loaded())
+    form.show_explanation(found)
+    assert "taken as RAS" in form.run.warning.text()
+
+
 def test_compute_turns_into_cancel_and_back(form, qtbot) -> None:
     form.run.show_reason("")
     with qtbot.waitSignal(form.explain_requested):

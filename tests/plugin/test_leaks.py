@@ -88,7 +88,6 @@ def test_fifty_computations_leave_nothing_behind(qtbot, viewer, widget) -> None:
             "layers": len(viewer.layers),
             "listeners": listeners(viewer),
             "widgets": len(QApplication.allWidgets()),
-            "explanations": explanations(),
         }
 
     for _ in range(6):
@@ -98,6 +97,7 @@ def test_fifty_computations_leave_nothing_behind(qtbot, viewer, widget) -> None:
         once()
     after = census()
     assert after == before
+    assert explanations() <= 3  # the last one, and cuts of it that were on their way
     assert after["layers"] == 2
     assert psutil.Process().memory_info().rss - memory < 20 * MEGABYTE
 

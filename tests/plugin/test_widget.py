@@ -222,3 +222,31 @@ def test_closed_dock_lets_go_and_can_come_back(qtbot, ready, viewer) -> None:
     press(qtbot, ready)
     assert len(viewer.layers) == 2  # its own map was found again
     ready.setParent(None)
+
+
+def test_change_during_the_first_run_is_followed(qtbot, ready, api) -> None:
+    api.steps, api.pause = 60, 0.01
+    ready.compute()
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 1)
+    ready.form.question.targets.choose(0)
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 2, timeout=5000)
+    rest(qtbot, ready)
+    assert ready.controller.explanation.target == 0
+
+
+def test_spec_can_be_corrected_after_a_failed_load(qtbot, ready, api) -> None:
+    api.error = VolumeError("the weights leave open: heads; choose a preset")
+    with qtbot.waitSignal(ready.controller.failed):
+        ready.load_checkpoint("/d/published.pth")
+    rest(qtbot, ready)
+    assert not ready.form.run.button.isEnabled()
+    assert not ready.form.model.summary.isVisible()
+    assert "leave open" in ready.form.run.warning.text()
+    api.error = None
+    specs = ready.form.model.specs
+    specs.choose("neurovit-adni")
+    with qtbot.waitSignal(ready.controller.model_changed):
+        specs.activated.emit(specs.currentIndex())
+    asked = api.of("load_model")[-1]
+    assert (asked["path"], asked["spec"]) == ("/d/published.pth", "neurovit-adni")
+    assert ready.form.run.button.isEnabled()

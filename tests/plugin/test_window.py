@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 from stand_in import StandIn
 
 from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.demo import run_demo
 from g3dvit_napari.plugin.layers import to_layer_data
 from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import TITLE, open_form
@@ -248,3 +249,26 @@ def test_everything_of_ours_in_the_gui_thread_is_short(qtbot, window) -> None:
         compute(qtbot, widget)
     assert len(times) == 5
     assert np.median(times) < STALL_MS
+
+
+def test_demo_leaves_pictures_and_results(
+    make_napari_viewer, tiny_files, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer(show=True))
+    files = (str(tiny_files / "scan.nii.gz"), str(tiny_files / "vit.pth"))
+    monkeypatch.setattr("g3dvit_napari.plugin.contributions.sample_files", lambda _name: files)
+    said: list[str] = []
+    assert run_demo(tmp_path / "out", headless=True, say=said.append) == 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"slices.png", "volume.png", "window.png"} <= written
+    assert sum(name.endswith(".nii.gz") for name in written) == 3
+    assert sum(name.endswith(".json") for name in written) == 1
+    assert len(said) == len(written)
+
+
+def test_demo_says_what_went_wrong(make_napari_viewer, tiny_files, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer(show=True))
+    files = (str(tiny_files / "scan.nii.gz"), str(tiny_files / "none.pth"))
+    monkeypatch.setattr("g3dvit_napari.plugin.contributions.sample_files", lambda _name: files)
+    assert run_demo(tmp_path, headless=True) == 1
+    assert "none.pth" in caplog.text
