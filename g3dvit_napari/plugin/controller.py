@@ -93,8 +93,8 @@ class Controller(QObject):
         chosen: jobs.Frame = "mean"
         if frame == "current" and layer.ndim > 3:
             chosen = self.frame_index(layer)
-        work = partial(jobs.explain, self.model, self._memo, layer, chosen, request)
-        self._explanations.submit(work)
+        volume = partial(self._memo.volume, layer, chosen)
+        self._explanations.submit(partial(jobs.explain, self.model, volume, request))
 
     def preview(self, threshold: Threshold) -> None:
         """Move the gate on the map at once; at most one move per frame of the screen."""

@@ -7,7 +7,7 @@ widget or changes a layer.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -93,16 +93,14 @@ def read_layers(path: str, report: Report) -> list[tuple[Any, ...]]:
 
 def explain(
     model: LoadedModel,
-    memo: VolumeMemo,
-    layer: Layer,
-    frame: Frame,
+    volume: Callable[[], Volume],
     request: ExplanationRequest,
     report: Report,
 ) -> Explanation:
-    """Explain the volume of a layer."""
+    """Explain a volume, which is fetched here because a long series takes a while."""
     report(0.0, "preparing the volume")
     explanation: Explanation = facade().explain(
-        memo.volume(layer, frame),
+        volume(),
         model.handle,
         request.method,
         request.target,

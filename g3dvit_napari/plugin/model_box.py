@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from g3dvit_napari.core.spec import preset_names
 from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.section import (
-    LABEL_WIDTH,
     Section,
     browse_button,
     note,
     set_note,
     side_by_side,
 )
+from g3dvit_napari.plugin.summary import Summary
 
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors")
 _FILTER = "Checkpoints (*.pt *.pth *.ckpt *.safetensors);;All files (*)"
@@ -59,15 +59,8 @@ class ModelBox(Section):
             self.devices,
             "Where the network runs. Automatic takes a CUDA GPU when there is one.",
         )
-        self.summary = QWidget()
-        self._table = QGridLayout(self.summary)
-        self._table.setContentsMargins(0, 0, 0, 0)
-        self._table.setHorizontalSpacing(8)
-        self._table.setVerticalSpacing(2)
-        self._table.setColumnMinimumWidth(0, LABEL_WIDTH)
-        self._table.setColumnStretch(1, 1)
+        self.summary = Summary()
         self.add_wide(self.summary)
-        self.summary.hide()
         self.remark = note()
         self.add_wide(self.remark)
         self.folder = ""
@@ -101,17 +94,7 @@ class ModelBox(Section):
 
     def show_summary(self, rows: Mapping[str, str], remark: str = "") -> None:
         """Show what the network is; no rows: no network."""
-        while self._table.count():
-            self._table.takeAt(0).widget().deleteLater()
-        for line, (name, text) in enumerate(_digest(rows).items()):
-            caption, value = note(name), note(text)
-            caption.setAlignment(Qt.AlignmentFlag.AlignTop)
-            value.setStyleSheet("padding: 0px;")
-            self._table.addWidget(caption, line, 0)
-            self._table.addWidget(value, line, 1)
-        rest = [f"{name}: {value}" for name, value in rows.items()]
-        self.summary.setToolTip("\n".join(rest))
-        self.summary.setVisible(bool(rows))
+        self.summary.show_rows(rows)
         set_note(self.remark, remark)
 
     def _offer_files(self, paths: list[str], chosen: str) -> None:
@@ -153,17 +136,3 @@ class ModelBox(Section):
     def _request(self, *_: object) -> None:
         if self.path:
             self.model_requested.emit(self.path, self._spec_now, str(self.devices.value()))
-
-
-def _digest(rows: Mapping[str, str]) -> dict[str, str]:
-    """Return the few lines that tell networks apart; all rows stand in the tooltip."""
-    if not rows:
-        return {}
-    return {
-        "Network": rows["architecture"],
-        "Parameters": rows["parameters"],
-        "Grid": rows.get("image", "—"),
-        "Patches": f"{rows.get('patches', '—')} of {rows.get('patch', '—')}".replace(" × ", "×"),
-        "Classes": rows["classes"],
-        "Runs on": rows["device"],
-    }
