@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 from g3dvit_napari.plugin.section import allow, explain, note, set_note
 
 _SCALE = 1000
-_AMBER, _RED = "rgb(226, 163, 60)", "rgb(232, 102, 92)"
+_AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
 
 
 class RunBar(QWidget):
@@ -45,6 +45,7 @@ class RunBar(QWidget):
         self.stage = note()
         self.result = QLabel()
         self.result.setWordWrap(True)
+        self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.result.setStyleSheet("padding: 0px;")
         self.result.setAccessibleName("Result")

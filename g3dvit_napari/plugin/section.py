@@ -17,7 +17,7 @@ LABEL_WIDTH = 78
 _ROW_HEIGHT = 24
 _SPACING = 6
 _HEADING = "font-weight: 600; letter-spacing: 0.5px; padding: 0px;"
-_NOTE = "color: rgb(150, 150, 155); padding: 0px;"
+_NOTE = "color: rgb(132, 132, 138); padding: 0px;"  # readable on dark and on light
 _TIP = "g3dvit_tip"  # Qt property: the tooltip while the control is enabled
 
 
