@@ -13,74 +13,36 @@ import torch
 
 import g3dvit_napari as g3d
 from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.core.spec import InputSpec, NetworkSpec
 from g3dvit_napari.models.vit3d import Layout, ViT3D
-
-NETWORK = NetworkSpec(
-    family="vit_3d",
-    image_size=(20, 15, 24),
-    patch=(5, 5, 6),
-    channels=1,
-    classes=3,
-    dim=24,
-    depth=2,
-    heads=3,
-    dim_head=8,
-    mlp_dim=32,
-    pool="cls",
-    patch_order="legacy",
-    prefix_tokens=1,
-)
-RULES = InputSpec(
-    orientation="LAS", crop_start=(1, 0, 2), intensity="zscore", tensor_axes="zxy", fit="crop-pad"
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scan, a checkpoint and its spec, as a user has them."""
-    folder = tmp_path_factory.mktemp("flow")
-    torch.manual_seed(0)
-    network = ViT3D(NETWORK, Layout())
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    torch.save(network.state_dict(), folder / "model.pth")
-    spec = g3d.ModelSpec(network=NETWORK, input=RULES, class_names=("AD", "CN", "MCI"))
-    (folder / "model.spec.yaml").write_text(spec.to_yaml())
-    data = np.random.default_rng(1).integers(0, 900, (19, 26, 25)).astype(np.int16)
-    affine = np.array([[-2, 0.1, 0, 40], [0.1, 1.5, 0, -30], [0, 0, 3, -20], [0, 0, 0, 1.0]])
-    image = nib.Nifti1Image(data, affine)
-    image.set_sform(affine, code=4)
-    image.to_filename(folder / "sub-01_bold.nii.gz")
-    return folder
 
 
 @pytest.fixture
-def explanation(folder: Path) -> g3d.Explanation:
-    volume = g3d.load_volume(folder / "sub-01_bold.nii.gz")
-    model = g3d.load_model(folder / "model.pth")
+def explanation(tiny_files: Path) -> g3d.Explanation:
+    volume = g3d.load_volume(tiny_files / "scan.nii.gz")
+    model = g3d.load_model(tiny_files / "vit.pth")
     return g3d.explain(volume, model, target="MCI", keep=10)
 
 
 def test_the_map_comes_back_on_the_scan(
-    folder: Path, explanation: g3d.Explanation, tmp_path: Path
+    tiny_files: Path, explanation: g3d.Explanation, tmp_path: Path
 ) -> None:
     files = g3d.save(explanation, tmp_path / "out")
-    scan = nib.load(folder / "sub-01_bold.nii.gz")
+    scan = nib.load(tiny_files / "scan.nii.gz")
     maps = [nib.load(f) for f in files if f.name.endswith(".nii.gz")]
     native = [m for m in maps if m.shape == scan.shape]
     assert len(maps) == 3
     assert len(native) == 2  # relevance and field of view; the third is the patch grid
     for image in native:
         np.testing.assert_allclose(image.affine, scan.affine, atol=1e-5)
-        assert image.header["sform_code"] == 4
+        assert image.header["sform_code"] == scan.header["sform_code"]
     (patches,) = [m for m in maps if m.shape != scan.shape]
-    centre_of_first_patch = nib.affines.apply_affine(scan.affine, [1 + 2, 0 + 2.5, 2 + 2])
+    # The network's grid is 15 x 20 x 12 in the middle of 19 x 23 x 17; its patches are 5 x 5 x 4.
+    centre_of_first_patch = nib.affines.apply_affine(scan.affine, [2 + 2, 1 + 2, 2 + 1.5])
     np.testing.assert_allclose(patches.affine[:3, 3], centre_of_first_patch, atol=1e-4)
     sidecar = json.loads(files[-1].read_text())
     text = json.dumps(sidecar)
     assert str(tmp_path) not in text
-    assert str(folder) not in text
+    assert str(tiny_files) not in text
     assert sidecar["Explanation"]["TargetClass"]["Name"] == "MCI"
 
 
@@ -89,14 +51,14 @@ def test_relevance_is_nan_exactly_where_the_network_never_looked(
 ) -> None:
     seen = explanation.field_of_view.data > 0
     assert np.array_equal(np.isfinite(explanation.relevance.data), seen)
-    assert seen.sum() == 15 * 24 * 20
+    assert seen.sum() == 15 * 20 * 12
 
 
 def test_cutting_again_equals_explaining_again_and_is_quick(
-    folder: Path, explanation: g3d.Explanation
+    tiny_files: Path, explanation: g3d.Explanation
 ) -> None:
-    volume = g3d.load_volume(folder / "sub-01_bold.nii.gz")
-    model = g3d.load_model(folder / "model.pth")
+    volume = g3d.load_volume(tiny_files / "scan.nii.gz")
+    model = g3d.load_model(tiny_files / "vit.pth")
     for threshold in (
         g3d.Threshold("keep", 3.0, "voxels"),
         g3d.Threshold("otsu", stage="patches"),
@@ -121,22 +83,20 @@ def test_threshold_on_a_full_size_volume_takes_under_20_ms(big: g3d.Explanation)
 
 
 @pytest.fixture
-def big() -> g3d.Explanation:
-    network = NETWORK.model_copy(update={"image_size": (90, 90, 90), "patch": (9, 9, 9)})
-    spec = g3d.ModelSpec(network=network, input=RULES.model_copy(update={"crop_start": (1, 10, 1)}))
+def big(tiny_spec: g3d.ModelSpec) -> g3d.Explanation:
+    network = tiny_spec.network.model_copy(update={"image_size": (90, 90, 90), "patch": (9, 9, 9)})
+    spec = tiny_spec.merged(network)
     torch.manual_seed(0)
-    module = ViT3D(network, Layout())
-    volume = g3d.Volume(
-        np.random.default_rng(0).random((91, 109, 91)).astype(np.float32), np.eye(4)
-    )
-    explanation = g3d.explain(volume, g3d.load_model(module, spec=spec), "hires_cam")
+    data = np.random.default_rng(0).random((91, 109, 91)).astype(np.float32)
+    model = g3d.load_model(ViT3D(network, Layout()), spec=spec)
+    explanation = g3d.explain(g3d.Volume(data, np.eye(4)), model, "hires_cam")
     g3d.rethreshold(explanation, g3d.Threshold())  # the first cut prepares what later ones reuse
     return explanation
 
 
-def test_all_classes_equal_one_by_one(folder: Path) -> None:
-    volume = g3d.load_volume(folder / "sub-01_bold.nii.gz")
-    model = g3d.load_model(folder / "model.pth")
+def test_all_classes_equal_one_by_one(tiny_files: Path) -> None:
+    volume = g3d.load_volume(tiny_files / "scan.nii.gz")
+    model = g3d.load_model(tiny_files / "vit.pth")
     every = g3d.explain_classes(volume, model)
     assert [e.target_name for e in every] == ["AD", "CN", "MCI"]
     for number, together in enumerate(every):
@@ -147,9 +107,9 @@ def test_all_classes_equal_one_by_one(folder: Path) -> None:
         )
 
 
-def test_unknown_names_are_answered_with_the_nearest(folder: Path) -> None:
-    volume = g3d.load_volume(folder / "sub-01_bold.nii.gz")
-    model = g3d.load_model(folder / "model.pth")
+def test_unknown_names_are_answered_with_the_nearest(tiny_files: Path) -> None:
+    volume = g3d.load_volume(tiny_files / "scan.nii.gz")
+    model = g3d.load_model(tiny_files / "vit.pth")
     with pytest.raises(MethodError, match="did you mean 'g3dvit'"):
         g3d.explain(volume, model, method="g3dvits")
     with pytest.raises(MethodError, match="did you mean 'MCI'"):
