@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from g3dvit_napari.core.types import Explanation
+from g3dvit_napari.core.types import Explanation, Threshold
 
+METHOD, THRESHOLD = "g3dvit", Threshold("keep", 5.0, "patches")
 SIZE = (1400, 900)
 PATIENCE = 300.0  # seconds; PyTorch's first import can be slow on a cold disk
 _SETTLE = 0.5
@@ -64,6 +65,8 @@ def _explained(viewer: Any, form: Any) -> Explanation | None:
     controller = form.controller
     failures: list[str] = []
     controller.failed.connect(failures.append)
+    form.form.question.wanted_method = METHOD  # whatever was remembered from another day
+    form.form.threshold.choose(THRESHOLD)
     volume, checkpoint = sample_files("brain")
     controller.open_volume(volume)
     form.load_checkpoint(checkpoint, spec="")

@@ -26,6 +26,7 @@ from g3dvit_napari.plugin.contributions import (
     get_checkpoint_reader,
     get_volume_reader,
     read_volume_file,
+    sample_files,
     write_volume_file,
 )
 from g3dvit_napari.plugin.layers import entry_of, volume_of
@@ -273,6 +274,13 @@ def test_patterns_of_the_manifest_are_those_of_the_code(manifest) -> None:
         assert get_volume_reader(pattern.replace("*", "SCAN").upper()) is not None
     assert get_volume_reader("scan.png") is None
     assert all(re.fullmatch(r"\*\.\w+", p) for p in checkpoints.filename_patterns)
+
+
+@pytest.mark.parametrize("name", ["brain", "cubes"])
+def test_samples_ship_with_the_package(name) -> None:
+    volume, checkpoint = sample_files(name)
+    assert read_volume_file(volume)[0][0].ndim == 3
+    assert get_checkpoint_reader(checkpoint) is not None
 
 
 def test_metadata_of_a_read_layer_tells_its_source(tmp_path) -> None:
