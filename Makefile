@@ -17,8 +17,8 @@ help:
 demo:
 	@sh tools/setup.sh demo
 	@if sh tools/display.sh; \
-	then QT_API=pyqt6 $(BIN)/g3dvit demo; \
-	else QT_API=pyqt6 $(ON_A_DISPLAY) $(BIN)/g3dvit demo --headless --out demo_output; fi
+	then QT_API=pyqt5 $(BIN)/g3dvit demo; \
+	else QT_API=pyqt5 $(ON_A_DISPLAY) $(BIN)/g3dvit demo --headless --out demo_output; fi
 
 test: check
 	@echo "[test] once more under PyQt6: the plugin"

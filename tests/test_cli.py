@@ -325,7 +325,7 @@ def test_demo_without_a_window_says_what_to_install(
         monkeypatch.setitem(sys.modules, binding, None)
     said = shell("demo")
     assert said.code == 2
-    assert 'pip install "g3dvit-napari[pyqt6]"' in said.err
+    assert 'pip install "g3dvit-napari[pyqt5]"' in said.err
 
 
 def test_words_become_the_types_that_a_method_declares() -> None:

@@ -89,7 +89,7 @@ install_python_packages() {
         pip_install --no-deps vit-pytorch
     else
         say "installing the program (a few minutes)"
-        pip_install --editable ".[pyqt6]"
+        pip_install --editable ".[pyqt5]"
     fi
 }
 

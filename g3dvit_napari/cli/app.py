@@ -142,7 +142,7 @@ def demo(
     if find_spec("napari") is None or not any(map(find_spec, ("PyQt6", "PyQt5", "PySide6"))):
         raise G3DViTError(
             "the demo needs napari and a Qt binding, and they are not installed here; "
-            'pip install "g3dvit-napari[pyqt6]"'
+            'pip install "g3dvit-napari[pyqt5]"'
         )
     from g3dvit_napari.cli.terminal import say
     from g3dvit_napari.plugin.demo import run_demo

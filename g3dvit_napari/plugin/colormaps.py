@@ -15,7 +15,8 @@ UNSIGNED, SIGNED = "inferno", "frost and fire"
 SUFFIX = " (gated)"
 STEPS = 64  # between two of them the graphics card interpolates
 WHISPER = 0.3  # values below this are dark colours: they fade, instead of veiling the anatomy
-FAINTEST = 0.15  # but what a cut lets through keeps an edge: the least share of its opacity
+FAINTEST = 0.15  # but what a cut lets through keeps an edge: the least share of its opacity,
+EDGE_FROM = 0.05  # for cuts from here on; a lower cut lets through what is as good as nothing
 AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimensions; 1 at the top
 # Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
 SEEN_THROUGH = (0.03, 0.9)  # at the cut and at the top
@@ -61,7 +62,8 @@ def gated(
     bend = 2 if through else 1  # a clear shell around a dense core
     alpha = _alpha(strength, cut, edge, ends, bend)
     if cut is not None and edge == "hard":
-        strength, alpha = _with_step(strength, alpha, cut)
+        at_cut = float(_alpha(np.array([cut]), cut, edge, ends, bend)[0])
+        strength, alpha = _with_step(strength, alpha, cut, at_cut)
     if signed:
         strength = np.concatenate([-strength[::-1], strength])
         alpha = np.concatenate([alpha[::-1], alpha])
@@ -84,15 +86,16 @@ def _alpha(
     whisper = np.clip(strength / WHISPER, 0, 1)
     if cut is None:
         return np.asarray(whisper * above)
-    above *= FAINTEST + (1 - FAINTEST) * whisper
+    faintest = FAINTEST * min(1.0, cut / EDGE_FROM)
+    above *= faintest + (1 - faintest) * whisper
     below = 0.5 * ends[0] * (strength / cut) ** 2 if edge == "faded" else np.zeros_like(strength)
     return np.where(strength < cut, below, above)
 
 
-def _with_step(strength: Array, alpha: Array, cut: float) -> tuple[Array, Array]:
+def _with_step(strength: Array, alpha: Array, cut: float, at_cut: float) -> tuple[Array, Array]:
     """Insert the cut twice, once on each side, so that the step lies exactly there."""
     place = int(np.searchsorted(strength, cut))
-    return np.insert(strength, place, [cut, cut]), np.insert(alpha, place, [0.0, alpha[place]])
+    return np.insert(strength, place, [cut, cut]), np.insert(alpha, place, [0.0, at_cut])
 
 
 def publish(colormap: Colormap) -> Colormap:

@@ -34,17 +34,17 @@ def run_demo(
         Told about every file that was written.
     """
     import napari
+    from napari.utils.notifications import notification_manager
 
     from g3dvit_napari.plugin.widget import open_form
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), notification_manager.notification_ready.blocker():
         # Advice about the Qt binding, which napari would put on the pictures.
-        warnings.filterwarnings("ignore", message="napari support for the PyQt5")
         warnings.filterwarnings("ignore", message="System theme detection")
         viewer = napari.Viewer(title="g3dvit-napari: the sample brain")
-        viewer.window.resize(*SIZE)
-        form = open_form(viewer)
-        explanation = _explained(viewer, form)
+    viewer.window.resize(*SIZE)
+    form = open_form(viewer)
+    explanation = _explained(viewer, form)
     if explanation is None:
         viewer.close()
         return 1

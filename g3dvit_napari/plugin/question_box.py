@@ -105,7 +105,7 @@ class QuestionBox(Section):
         chosen = self.targets.value()
         texts: dict[Any, str] = {_PREDICTED: "Predicted class"}
         if predicted is not None and probabilities is not None:
-            texts[_PREDICTED] = f"Predicted: {self._names[predicted]}"
+            texts[_PREDICTED] = f"{self._names[predicted]} · predicted"
         for number, name in enumerate(self._names):
             texts[number] = (
                 name if probabilities is None else f"{name} · {probabilities[number]:.1%}"

@@ -216,9 +216,17 @@ def test_same_layer_serves_signed_and_unsigned_methods(overlay) -> None:
 
 
 def test_weak_values_do_not_veil_the_anatomy() -> None:
-    alpha = gated("inferno", 0.01).map(np.array([0.0, 0.02, 0.1, 0.3, 1.0]))[:, 3]
+    alpha = gated("inferno", 0.05).map(np.array([0.0, 0.06, 0.1, 0.3, 1.0]))[:, 3]
     assert alpha[0] == 0
     assert 0.1 < alpha[1] < 0.3 < alpha[2] < 0.6 < alpha[3] < alpha[4]
+
+
+def test_a_cut_near_zero_draws_no_veil_of_next_to_nothing() -> None:
+    """A concentrated map: the strongest 5 % of voxels reach down to a thousandth of the peak."""
+    alpha = gated("inferno", 0.001).map(np.array([0.002, 0.02, 0.3, 1.0]))[:, 3]
+    assert 0 < alpha[0] < 0.02
+    assert alpha[1] < 0.1
+    assert alpha[2] > 0.85
 
 
 def test_faded_edge_shows_a_glimpse() -> None:
