@@ -15,8 +15,8 @@ from g3dvit_napari.plugin.section import Section, allow, note, set_note
 
 FIRST, RECOMMENDED = "g3dvit", "libra_grad"
 WHY_RECOMMENDED = (
-    "★ Recommended: on held-out sample brains its strongest patch met the lesion more often than "
-    "any other method's. Other networks may differ."
+    "★ Recommended: on held-out sample brains and cubes its strongest patch always touched the "
+    "target, and no other method put as much relevance into it. Other networks may differ."
 )
 _PREDICTED = -1
 _NO_MODEL = "Load a checkpoint first."

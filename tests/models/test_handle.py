@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from reference_networks import INPUT, SIZE, full_spec, some_image, tiny
@@ -25,7 +27,7 @@ class Seen(list):
 
     def __call__(self, _handle, image, _tick):
         self.append(image)
-        return object()
+        return SimpleNamespace()
 
 
 @pytest.fixture
