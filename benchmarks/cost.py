@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,18 +187,15 @@ def compare(name: str, repeats: int, clock: Callable[[], float]) -> dict[str, fl
     cost = {who: Cost(clock) for who in ("published", "ours")}
     maps: dict[str, np.ndarray] = {}
 
-    def run_published() -> None:
-        maps["published"] = published(plain, image, 1)
-
-    def run_ours() -> None:
-        maps["ours"] = ours(model, image, 1)
+    def run(who: str) -> None:
+        maps[who] = published(plain, image, 1) if who == "published" else ours(model, image, 1)
 
     for _ in range(1 if name in ONCE else repeats):
         plain.zero_grad(set_to_none=True)
-        cost["published"].add(run_published)
+        cost["published"].add(partial(run, "published"))
         plain.zero_grad(set_to_none=True)
         model.forget()
-        cost["ours"].add(run_ours)
+        cost["ours"].add(partial(run, "ours"))
     return {
         "tokens": (side // patch) ** 3 + 1,
         **{f"{k} seconds": c.seconds for k, c in cost.items()},
