@@ -63,8 +63,7 @@ class ThresholdBox(Section):
     def threshold(self) -> Threshold:
         """Return the threshold as it stands."""
         kind = self.kinds.value()
-        amount = round(self._amounts.get(kind, 5.0), 4)
-        return Threshold(kind, amount, self.stages.value())  # type: ignore[arg-type]
+        return Threshold(kind, self._amounts.get(kind, 5.0), self.stages.value())  # type: ignore[arg-type]
 
     def choose(self, threshold: Threshold) -> None:
         """Show a threshold without telling anyone."""
@@ -96,7 +95,9 @@ class ThresholdBox(Section):
         self._on_moved()
 
     def _on_amount_changed(self, value: float) -> None:
-        self._amounts[str(self.kinds.value())] = float(value)
+        kind = str(self.kinds.value())
+        *_, decimals = _RANGES[kind]  # what the field shows is what is asked for
+        self._amounts[kind] = round(float(value), decimals)
         self._on_moved()
 
     def _on_moved(self, *_: object) -> None:

@@ -333,6 +333,11 @@ def test_slider_speaks_while_moving_and_once_at_rest(form, qtbot) -> None:
     assert [t.amount for t in settled] == [12.0]
 
 
+def test_what_the_number_field_shows_is_what_is_asked_for(form) -> None:
+    form.threshold.slider.setValue(17.97063)
+    assert form.threshold.threshold().amount == 18.0
+
+
 def test_slider_by_keyboard(form, qtbot) -> None:
     slider = form.threshold.slider
     reached = []
