@@ -51,9 +51,12 @@ def divisors(number: int) -> list[int]:
 
 
 def triples(number: int) -> list[Triple]:
-    """Return every (f, h, w) with f * h * w = number, the most cube-like first."""
+    """Return every (f, h, w) with f * h * w = number, the most cube-like first.
+
+    Square in the plane counts as half as likely again: most images are.
+    """
     found = [(f, h, number // f // h) for f in divisors(number) for h in divisors(number // f)]
-    return sorted(found, key=lambda t: (t[1] != t[2], max(t) / min(t), t))
+    return sorted(found, key=lambda t: (max(t) / min(t) * (1.0 if t[1] == t[2] else 1.5), t))
 
 
 def is_sensible(triple: Triple) -> bool:
