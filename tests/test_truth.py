@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -156,3 +157,27 @@ def test_occlusion_finds_the_token_that_decides(cubes_model, cube_cases):
     assert drops.shape == cube_cases[0].share.shape
     assert cube_cases[0].share.flat[int(drops.argmax())] > 0
     assert drops.max() > 0
+
+
+@pytest.mark.parametrize("stored", ["LAS", "RAS", "PSR"])
+def test_a_left_lesion_stays_on_the_left_from_file_to_file(stored: str, tmp_path: Path) -> None:
+    """However the scan is stored, the saved maps peak inside the lesion."""
+    scan = nib.load(sample_path("brain.nii.gz"))
+    target = nib.orientations.axcodes2ornt(stored)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(scan.affine), target)
+    scan.as_reoriented(turn).to_filename(tmp_path / "scan.nii.gz")
+    lesion = nib.load(sample_path("brain_lesion.nii.gz"))
+    inside = nib.affines.apply_affine(lesion.affine, np.argwhere(lesion.get_fdata() > 0))
+    assert inside[:, 0].max() < 0  # RAS+ millimetres: the patient's left
+    model = api.load_model(sample_path("brain_vit.pth"))
+    explanation = api.explain(api.load_volume(tmp_path / "scan.nii.gz"), model, "libra_grad")
+    assert explanation.target_name == "left lesion"
+    patches, native, *_ = api.save(explanation, tmp_path / "out")
+    for path, reach in ((patches, 18.0), (native, 2.0)):
+        image = nib.load(path)
+        assert "".join(nib.aff2axcodes(image.affine)) == stored
+        values = np.nan_to_num(image.get_fdata())
+        peak = nib.affines.apply_affine(
+            image.affine, np.unravel_index(np.argmax(values), values.shape)
+        )
+        assert np.linalg.norm(inside - peak, axis=1).min() < reach
