@@ -220,3 +220,12 @@ def test_a_volume_that_is_not_finite_is_said(method: str) -> None:
 def test_a_constant_volume_is_no_error(method: str, kind: str) -> None:
     maps = METHODS[method].function(build(kind).forward(torch.zeros(1, 1, 12, 20, 6)), (0,))
     assert np.isfinite(maps.values).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@every_kind
+@every_method
+def test_a_gpu_gives_the_same_numbers(method: str, kind: str) -> None:
+    cpu, gpu = run(method, build(kind), (0, 2)), run(method, build(kind).to("cuda"), (0, 2))
+    largest = np.abs(cpu.values).max()
+    np.testing.assert_allclose(gpu.values, cpu.values, atol=1e-4 * largest)
