@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +20,15 @@ SHAPE = (19, 23, 17)
 AFFINE = np.array(
     [[-2.0, 0.1, 0.0, 19.0], [0.1, 1.5, -0.2, -20.0], [0.0, 0.2, 3.0, -11.0], [0.0, 0.0, 0.0, 1.0]]
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core() -> Iterator[None]:
+    """Tiny networks lose more by sharing their work than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,14 +68,6 @@ def fingerprint(network: nn.Module) -> list[Any]:
     ]
     parameters = [(p.requires_grad, p.grad, p._version, p.data_ptr()) for p in network.parameters()]
     return [*modules, *parameters]
-
-
-@pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_four_methods_are_there() -> None:

@@ -23,14 +23,6 @@ networks = importlib.import_module("sample_data.networks")
 BRAINS, CUBES = 20, 20
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def brain_model():
     return api.load_model(sample_path("brain_vit.pth"), device="cpu")

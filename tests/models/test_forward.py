@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -99,14 +99,6 @@ def fingerprint(network: nn.Module) -> list[Any]:
         (p.requires_grad, id(p.grad), p._version, p.data_ptr()) for p in network.parameters()
     ]
     return [*modules, *parameters]
-
-
-@pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
