@@ -6,14 +6,13 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from g3dvit_napari.plugin.section import allow, explain, note, set_note
+from g3dvit_napari.plugin.section import allow, explain, note, set_note, words
 
 _SCALE = 1000
 _AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
@@ -43,15 +42,11 @@ class RunBar(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         self.stage = note()
-        self.result = QLabel()
-        self.result.setWordWrap(True)
+        self.result = words()
         self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.result.setStyleSheet("padding: 0px;")
         self.result.setAccessibleName("Result")
-        self.warning = QLabel()
-        self.warning.setWordWrap(True)
-        self.warning.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.warning = words()
         self._lay_out()
         self._busy = False
         self._reason = ""

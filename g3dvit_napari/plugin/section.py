@@ -101,12 +101,20 @@ def allow(control: QWidget, reason: str = "") -> None:
     control.setToolTip(f"{reason}\n\n{tip}".strip() if reason else tip)
 
 
+def words() -> QLabel:
+    """Return a label that wraps, can be copied, and never takes text from files for markup."""
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
 def note(text: str = "") -> QLabel:
     """Return a quiet label that wraps and whose text can be copied."""
-    label = QLabel(text)
-    label.setWordWrap(True)
+    label = words()
+    label.setText(text)
     label.setStyleSheet(_NOTE)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     label.setVisible(bool(text))
     return label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt
@@ -33,7 +34,8 @@ class Summary(QWidget):
             value.setStyleSheet("padding: 0px;")
             self._table.addWidget(caption, line, 0)
             self._table.addWidget(value, line, 1)
-        self.setToolTip("\n".join(f"{name}: {value}" for name, value in rows.items()))
+        tip = html.escape("\n".join(f"{name}: {value}" for name, value in rows.items()))
+        self.setToolTip(f'<p style="white-space: pre">{tip}</p>')  # class names come from files
         self.setVisible(bool(rows))
 
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
@@ -160,6 +161,18 @@ def test_summary_of_a_network(form) -> None:
     form.show_model(None)
     assert not form.model.summary.isVisible()
     assert not form.question.methods.isEnabled()
+
+
+def test_text_from_files_is_never_markup(form) -> None:
+    evil = "<img src='file:///etc/passwd'><b>AD</b>"
+    form.model.summary.show_rows(
+        {"architecture": evil, "parameters": "1", "classes": evil, "device": "cpu"}
+    )
+    form.run.show_result(evil, evil)
+    labels = [*form.model.summary.findChildren(QLabel), form.run.result, form.run.warning]
+    assert sum(label.text() == evil for label in labels) == 4
+    assert all(label.textFormat() == Qt.TextFormat.PlainText for label in labels)
+    assert "<img" not in form.model.summary.toolTip()
 
 
 def drop(form, *paths: str) -> None:
