@@ -69,7 +69,7 @@ def test_nothing_can_be_asked_without_a_network(form) -> None:
 
 def test_every_control_says_what_it_is_and_can_be_reached(form) -> None:
     form.show_model(loaded())
-    for widget in form.findChildren(CONTROLS):
+    for widget in (w for kind in CONTROLS for w in form.findChildren(kind)):
         scroll_bar = widget.parent().objectName().startswith("qt_")
         inner = isinstance(widget.parent(), (QComboBox, type(form.threshold.slider)))
         if scroll_bar or inner or not widget.isVisible():
