@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from g3dvit_napari.core.doubts import doubts_about
 from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.progress import Progress
@@ -225,7 +226,7 @@ def explain_classes(
     prediction, numbers, maps = with_pass(model, tensor, progress, work, passes=passes)
     if progress is not None:
         progress(1.0, "placing the map")
-    warnings = placement.warnings
+    warnings = doubts_about(placement)
     if model.device != asked_device:
         warnings += (f"{asked_device} has too little memory: computed on the {model.device}",)
     cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(model, warnings)

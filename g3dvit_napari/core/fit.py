@@ -117,19 +117,6 @@ class Placement:
             return None
         return self.index_map[:3, 3], np.diag(linear)
 
-    @cached_property
-    def warnings(self) -> tuple[str, ...]:
-        """Sentences on a volume that does not look like what the network was trained on."""
-        wanted, found = self.spec.input.voxel_size, self._spacing()
-        if wanted is None or np.allclose(found, wanted, rtol=0.05):
-            return ()
-        sizes = " x ".join(f"{s:.3g}" for s in found), " x ".join(f"{s:.3g}" for s in wanted)
-        return (f"voxels are {sizes[0]} mm, the network was trained on {sizes[1]} mm",)
-
-    def _spacing(self) -> Array:
-        spacing: Array = np.linalg.norm(self.model_affine[:3, :3], axis=0)
-        return spacing
-
     def to_tensor(self) -> NDArray[np.float32]:
         """Return the network's input (c f h w), float32."""
         fitted = self._fitted()

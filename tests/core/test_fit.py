@@ -285,10 +285,3 @@ def test_refusals_name_the_value_and_the_cure() -> None:
     holes = volume.like(np.where(volume.data > 0.9, np.nan, volume.data))
     with pytest.raises(VolumeError, match="not finite"):
         Placement(holes, make_spec((10, 10, 10), (5, 5, 5))).to_tensor()
-
-
-def test_other_voxel_size_is_said() -> None:
-    spec = make_spec((10, 10, 10), (5, 5, 5), voxel_size=(2.0, 2.0, 2.0))
-    assert Placement(make_volume(), spec).warnings == ()
-    (warning,) = Placement(make_volume(spacing=(1.0, 2.0, 3.0)), spec).warnings
-    assert "1 x 2 x 3 mm" in warning
