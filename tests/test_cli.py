@@ -380,3 +380,11 @@ def test_what_is_doubtful_about_a_file_is_said(explain: Shell, tiny_files: Path)
     assert "left and right" in " ".join((said.out + said.err).split())
     document = explain(["lost.nii.gz"], "--json").document
     assert "left and right" in " ".join(document["results"][0]["warnings"])
+
+
+def test_the_spec_says_which_frame_is_meant_unless_told(explain: Shell, tiny_files: Path) -> None:
+    spec = tiny_files / "vit.spec.yaml"
+    spec.write_text(spec.read_text().replace("frame: mean", "frame: '2'"))
+    assert explain(["series.nii.gz"], "--json").document["results"][0]["frame"] == "frame 2 of 4"
+    told = explain(["series.nii.gz"], "--frame", "mean", "--json").document["results"]
+    assert [result["frame"] for result in told] == ["mean of 4 frames"]

@@ -78,7 +78,9 @@ def explain(
     ] = None,
     frame: Annotated[
         str | None,
-        typer.Option(help="Of a 4-D series: mean (default), a number, all, or 'every 10'."),
+        typer.Option(
+            help="Of a 4-D series: mean, a number, all, or 'every 10'. Default: the spec's."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("g3dvit_output"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,8 @@ def explain_volumes(order: Order, *, as_json: bool) -> int:
     tally = _Tally(as_json)
     with terminal.ProgressLine(len(order.volumes)) as line:
         line.begin("loading the network")
-        ask = _prepared(order)
+        ask, usual_frame = _prepared(order)
+        order = replace(order, frame=order.frame or usual_frame)
         for path, stem in stems.items():
             line.begin(path.name)
             try:
@@ -91,14 +92,14 @@ def _explained(
     """Explain a file, frame by frame, save, and yield what is to be told of each."""
     from g3dvit_napari import api
 
-    for volume in _volumes_of(path, order.frame):
+    for volume in api.load_frames(path, order.frame or "mean"):
         explanation = ask(volume)
         files = api.save(explanation, order.out, stem)
         yield _record(path, explanation, files)
 
 
-def _prepared(order: Order) -> Ask:
-    """Check the order, load the network, and return what every volume goes through."""
+def _prepared(order: Order) -> tuple[Ask, str]:
+    """Check the order, load the network; return what every volume goes through, and its frame."""
     from g3dvit_napari import api
 
     entry = api.METHODS[order.method]
@@ -119,16 +120,7 @@ def _prepared(order: Order) -> Ask:
             **parameters,
         )
 
-    return ask
-
-
-def _volumes_of(path: Path, frame: str | None) -> Iterator[Volume]:
-    from g3dvit_napari import api
-
-    if frame is None:
-        yield api.load_volume(path)
-    else:
-        yield from api.load_frames(path, frame)
+    return ask, model.spec.input.frame
 
 
 def _record(path: Path, explanation: Explanation, files: list[Path]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from g3dvit_napari.core.errors import MethodError, VolumeError, unknown_name
 if TYPE_CHECKING:
     from g3dvit_napari.core.scaled_map import ScaledMap
 
-FloatArray = NDArray[np.float32] | NDArray[np.float64]
 AffineSource = Literal["sform", "qform", "file", "assumed", "array"]
 Status = Literal["ok", "constant", "zero", "not finite", "rounding noise"]
 Stage = Literal["patches", "voxels"]

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from g3dvit_napari.core import space
 from g3dvit_napari.core.errors import VolumeError
@@ -243,23 +242,3 @@ def _millimetres(layer: Layer) -> list[float]:
         length = quantity.check("[length]") and not str(unit).startswith("pixel")
         factors.append(float(quantity.to("mm").magnitude) if length else 1.0)
     return factors
-
-
-def resampled_for_display(volume: Volume) -> Volume:
-    """Return a tilted volume on an upright grid over the same head (linear, NaN becomes 0).
-
-    For comparing with other layers in true world coordinates; explanations keep the own grid.
-    """
-    volume = canonical(volume)
-    corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in volume.shape])).reshape(3, -1)
-    world = volume.affine[:3, :3] @ corners + volume.affine[:3, 3:]
-    spacing = volume.spacing_mm
-    shape = np.ceil(np.ptp(world, axis=1) / spacing).astype(int)
-    upright = np.diag([*spacing, 1.0])
-    upright[:3, 3] = world.min(axis=1) + spacing / 2
-    pull = np.linalg.inv(volume.affine) @ upright
-    data = np.nan_to_num(np.asarray(volume.data, dtype=np.float32))
-    moved = ndimage.affine_transform(
-        data, pull[:3, :3], pull[:3, 3], output_shape=tuple(shape), order=1
-    )
-    return Volume(moved, upright, f"{volume.name} (world view)", volume.source)

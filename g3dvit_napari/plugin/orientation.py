@@ -33,12 +33,6 @@ class Viewer(Protocol):
     canvas: Any
 
 
-def convention_of(viewer: Viewer) -> Convention | None:
-    """Return the convention the camera follows now; None for any other orientation."""
-    found = tuple(str(part) for part in viewer.scene.camera.orientation)
-    return next((name for name, camera in CAMERA.items() if camera == found), None)
-
-
 class SideLetters:
     """Four letters, L R A P S or I, on the edges of the canvas, kept true to the camera."""
 

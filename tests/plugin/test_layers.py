@@ -133,9 +133,3 @@ def test_layer_that_the_user_moved_is_where_it_was_moved_to() -> None:
 def test_layers_that_are_no_volume(layer: object, words: str) -> None:
     with pytest.raises(VolumeError, match=words):
         layers.volume_of(layer)
-
-
-def test_resampled_for_display_puts_a_tilted_marker_in_its_true_place() -> None:
-    upright = layers.resampled_for_display(marked(tilt=20))
-    assert np.allclose(upright.affine[:3, :3], np.diag(upright.spacing_mm))
-    assert np.abs(brightest(layer_of(upright)) - MARKER).max() <= 4
