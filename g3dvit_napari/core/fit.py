@@ -49,7 +49,7 @@ class Placement:
         if (self.spec.network.channels or 1) != 1:
             raise SpecError(
                 f"the network takes {self.spec.network.channels} channels, a volume has one; "
-                "networks of several channels can be built, not yet fed from one volume"
+                "a network of several channels cannot be fed from one volume"
             )
 
     @property
