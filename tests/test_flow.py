@@ -13,6 +13,7 @@ import torch
 
 import g3dvit_napari as g3d
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.scaled_map import ScaledMap
 from g3dvit_napari.models.vit3d import Layout, ViT3D
 
 
@@ -118,3 +119,12 @@ def test_unknown_names_are_answered_with_the_nearest(tiny_files: Path) -> None:
         g3d.explain(volume, model, poolin="max")
     with pytest.raises(MethodError, match="class 3 does not exist"):
         g3d.explain(volume, model, target=3)
+
+
+def test_a_cut_on_patches_does_no_work_on_voxels(big: g3d.Explanation) -> None:
+    """Sorting a volume of voxels takes longer than everything else a map needs."""
+    fresh = ScaledMap(big.scaled.placement, big.scaled.patches, big.scaled.signed)
+    fresh.shown(g3d.Threshold("keep", 5.0, "patches"))
+    assert not {"voxels", "_voxel_sizes"} & vars(fresh).keys()
+    fresh.shown(g3d.Threshold("keep", 5.0, "voxels"))
+    assert {"voxels", "_voxel_sizes"} <= vars(fresh).keys()

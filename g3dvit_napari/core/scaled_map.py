@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.threshold import apply_cut, cut_value
-from g3dvit_napari.core.types import Stage, Threshold
+from g3dvit_napari.core.types import Threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +37,22 @@ class ScaledMap:
         return self.placement.to_native(self.patches)
 
     @cached_property
-    def _ordered(self) -> dict[Stage, NDArray[np.floating]]:
-        """Per stage, the sizes of all values in the field of view; sorted once, cut many times."""
-        seen = self.voxels[self.placement.field_of_view > 0]
-        return {"patches": self._sizes(self.patches.ravel()), "voxels": self._sizes(seen)}
+    def _patch_sizes(self) -> NDArray[np.floating]:
+        """The sizes of all patches; sorted once, cut many times."""
+        return self._sizes(self.patches.ravel())
+
+    @cached_property
+    def _voxel_sizes(self) -> NDArray[np.floating]:
+        """The sizes of all voxels in the field of view; a cut on patches never needs them."""
+        return self._sizes(self.voxels[self.placement.field_of_view > 0])
 
     def _sizes(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.sort(np.abs(values) if self.signed else values)
 
     def cut(self, threshold: Threshold) -> float | None:
         """Return where a threshold cuts, on the scale of this map; None when nothing is cut."""
-        return cut_value(self._ordered[threshold.stage], threshold)
+        on_patches = threshold.stage == "patches"
+        return cut_value(self._patch_sizes if on_patches else self._voxel_sizes, threshold)
 
     def shown(self, threshold: Threshold) -> tuple[NDArray[np.float32], float | None]:
         """Return the map on the volume's own grid with what is below the cut set to zero."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from g3dvit_napari.core.registry import Entry
-from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Stage, Threshold, Volume
 from g3dvit_napari.plugin.lane import Report
 from g3dvit_napari.plugin.layers import volume_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 Frame = int | Literal["mean"]
+STAGES: tuple[Stage, ...] = ("patches", "voxels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,8 @@ def explain(
         **request.parameters,
     )
     report(1.0, "preparing the threshold")
-    explanation.scaled.cut(request.threshold)  # sorts once, here rather than under the slider
+    for stage in STAGES:  # each sorts its values once, here rather than under the slider
+        explanation.scaled.cut(replace(request.threshold, stage=stage))
     return explanation
 
 
