@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from rough_networks import fingerprint, roughen
+from torch import Tensor
 
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.registry import Entry
@@ -39,16 +40,7 @@ def build(kind: str) -> ModelHandle:
     simple = kind == "simple"
     torch.manual_seed(5)
     network = ViT3D(spec, Layout(final_norm=simple, head_norm=not simple))
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.weight.normal_(1, 0.5)
-                module.bias.normal_(0, 0.5)
-        for block in network.blocks:
-            block.attention.to_qkv.weight.mul_(4)
-        if prefix:
-            network.pos_embedding.normal_()
-            network.cls_token.normal_()
+    roughen(network)
     return ModelHandle(network, ModelSpec(network=spec), torch.device("cpu"), ("a", "b", "c"))
 
 
@@ -60,14 +52,6 @@ def run(method: str, model: ModelHandle, targets: tuple[int, ...], **options: An
     maps = METHODS[method].function(model.forward(picture()), targets, **options)
     assert isinstance(maps, TokenMaps)
     return maps
-
-
-def fingerprint(network: nn.Module) -> list[Any]:
-    modules = [
-        (m.training, len(m._forward_hooks), len(m._backward_hooks)) for m in network.modules()
-    ]
-    parameters = [(p.requires_grad, p.grad, p._version, p.data_ptr()) for p in network.parameters()]
-    return [*modules, *parameters]
 
 
 def test_the_four_methods_are_there() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from rough_networks import roughen
+from torch import Tensor
 
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models.handle import ModelHandle
@@ -44,15 +45,6 @@ def _build(
     torch.manual_seed(3)
     simple = kind == "simple"
     network = ViT3D(spec, Layout(final_norm=simple, head_norm=not simple))
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.weight.normal_(1, spread)
-                module.bias.normal_(0, spread)
-        for block in network.blocks:
-            block.attention.to_qkv.weight.mul_(4)
-        if prefix:
-            network.pos_embedding.normal_()
-            network.cls_token.normal_()
+    roughen(network, spread)
     network.to(torch.float64 if double else torch.float32)
     return ModelHandle(network, ModelSpec(network=spec), torch.device("cpu"), tuple("abcd"))

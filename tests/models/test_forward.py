@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from rough_networks import fingerprint, roughen
+from torch import Tensor
 
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
@@ -56,16 +57,7 @@ def build(kind: str = "class token", dtype: torch.dtype = torch.float64) -> Mode
     spec = NetworkSpec(**{**SIZES, **changes})
     torch.manual_seed(3)
     network = ViT3D(spec, layout)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.weight.normal_(1, 0.5)
-                module.bias.normal_(0, 0.5)
-        for block in network.blocks:
-            block.attention.to_qkv.weight.mul_(4)
-        if network.prefix_tokens:
-            network.pos_embedding.normal_()
-            network.cls_token.normal_()
+    roughen(network)
     names = tuple(f"class {n}" for n in range(CLASSES))
     network.to(dtype)
     return ModelHandle(network, ModelSpec(network=spec), torch.device("cpu"), names)
@@ -88,17 +80,6 @@ def by_hooks(network: ViT3D, image: Tensor, block: int) -> tuple[Tensor, Tensor,
 
 def results(run: ForwardPass) -> list[Tensor]:
     return [run.gradients([1]), run.gradients([1], 0), run.balanced([1]).relevance, run.logits]
-
-
-def fingerprint(network: nn.Module) -> list[Any]:
-    """All that a pass could leave behind in a network."""
-    modules = [
-        (m.training, len(m._forward_hooks), len(m._backward_hooks)) for m in network.modules()
-    ]
-    parameters = [
-        (p.requires_grad, id(p.grad), p._version, p.data_ptr()) for p in network.parameters()
-    ]
-    return [*modules, *parameters]
 
 
 @pytest.mark.parametrize("kind", KINDS)

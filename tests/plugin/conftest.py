@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stand_in import StandIn
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
@@ -22,6 +23,14 @@ def screenshots() -> Path:
     """Return the folder for pictures that a person may look at."""
     SCREENSHOTS.mkdir(exist_ok=True)
     return SCREENSHOTS
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Return the stand-in that the plugin gets instead of the facade."""
+    stand_in = StandIn()
+    monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
+    return stand_in
 
 
 def pytest_configure(config: pytest.Config) -> None:

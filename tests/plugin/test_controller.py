@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 from made_heads import head
-from stand_in import StandIn
 
 from g3dvit_napari.core.errors import CheckpointError
 from g3dvit_napari.core.types import ExplanationRequest, Threshold
@@ -18,11 +17,7 @@ from g3dvit_napari.plugin.layers import entry_of, series_layer_data, to_layer_da
 REQUEST = ExplanationRequest("g3dvit", None, {"pooling": "max"}, Threshold("keep", 5.0, "patches"))
 
 
-@pytest.fixture(autouse=True)
-def api(monkeypatch) -> StandIn:
-    stand_in = StandIn()
-    monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
-    return stand_in
+pytestmark = pytest.mark.usefixtures("api")
 
 
 @pytest.fixture

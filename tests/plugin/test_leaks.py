@@ -52,11 +52,9 @@ def explanations() -> int:
 
 
 @pytest.fixture
-def api(monkeypatch) -> StandIn:
-    stand_in = StandIn()
-    monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
-    stand_in.calls = type("Forgetful", (list,), {"append": lambda *_: None})()
-    return stand_in
+def api(api: StandIn) -> StandIn:
+    api.calls = type("Forgetful", (list,), {"append": lambda *_: None})()
+    return api
 
 
 @pytest.fixture

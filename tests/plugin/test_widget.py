@@ -6,19 +6,13 @@ import pytest
 from made_heads import head
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
-from stand_in import StandIn
 
 from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.layers import series_layer_data, to_layer_data
 from g3dvit_napari.plugin.widget import ExplainWidget
 
-
-@pytest.fixture(autouse=True)
-def api(monkeypatch) -> StandIn:
-    stand_in = StandIn()
-    monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
-    return stand_in
+pytestmark = pytest.mark.usefixtures("api")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from made_heads import head
 from napari.utils.io import imsave
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
-from stand_in import StandIn
 
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.demo import run_demo
@@ -29,13 +28,6 @@ def window(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1280, 860)
     return viewer
-
-
-@pytest.fixture
-def api(monkeypatch) -> StandIn:
-    stand_in = StandIn()
-    monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
-    return stand_in
 
 
 def rest(qtbot, widget) -> None:
