@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from g3dvit_napari.core.spec import ModelSpec, read_spec, spec_beside
 from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
+    ObjectiveKind,
     Prediction,
     Threshold,
     TokenMaps,
@@ -60,6 +60,15 @@ __all__ = [
     "save",
     "why_not",
 ]
+
+
+LACKING = {  # what a method may need, and what to say where a network does not offer it
+    "features": "no layer was found that holds one vector per place; name it (network.norm)",
+    "attention": "it has no attention",
+    "global attention": "its tokens do not all attend to each other",
+    "linear head": "its answer is not one linear layer on averaged features",
+    "balanced": "balanced gradients are known for the ViT3D families only",
+}
 
 
 def load_volume(path: str | Path, frame: int | str | None = None, **options: Any) -> Volume:
@@ -139,7 +148,7 @@ def predict(volume: Volume, model: ModelHandle, progress: Progress | None = None
     from g3dvit_napari.models.running import prediction_of, with_pass
 
     tensor = Placement(volume, model.spec).to_tensor()
-    return with_pass(model, tensor, progress, partial(prediction_of, model=model))
+    return with_pass(model, tensor, progress, prediction_of)
 
 
 def explain(
@@ -150,6 +159,8 @@ def explain(
     *,
     threshold: Threshold | None = None,
     keep: float | None = None,
+    objective: ObjectiveKind = "logit",
+    against: int | str | None = None,
     progress: Progress | None = None,
     **parameters: Any,
 ) -> Explanation:
@@ -170,6 +181,11 @@ def explain(
         (as published), on voxels otherwise.
     keep
         Short for a threshold that keeps this many per cent.
+    objective
+        The number that is explained: the class's "logit", its "probability" or "log_probability",
+        or the "contrast" of its logit with that of the class `against`.
+    against
+        Number or name of the class to contrast with.
     progress
         Called with a fraction and a word between steps; may raise `Cancelled`.
     **parameters
@@ -189,6 +205,8 @@ def explain(
         [target],
         threshold=threshold,
         keep=keep,
+        objective=objective,
+        against=against,
         progress=progress,
         **parameters,
     )[0]
@@ -202,10 +220,13 @@ def explain_classes(
     *,
     threshold: Threshold | None = None,
     keep: float | None = None,
+    objective: ObjectiveKind = "logit",
+    against: int | str | None = None,
     progress: Progress | None = None,
     **parameters: Any,
 ) -> list[Explanation]:
     """Explain several classes (None: all of them) of one volume from one pass; see `explain`."""
+    from g3dvit_napari.models.objective import Objective
     from g3dvit_napari.models.running import prediction_of, with_pass
 
     started = time.perf_counter()
@@ -215,15 +236,19 @@ def explain_classes(
         raise MethodError(reason)
     placement, asked_device = Placement(volume, model.spec), model.device
 
+    asked = Objective(objective, _number(against, model), model.output)
+
     def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
-        prediction = prediction_of(run, model)
-        asked = range(len(prediction.logits)) if targets is None else targets
-        numbers = tuple(prediction.number_of(target) for target in asked)
+        prediction = prediction_of(run)
+        wanted = range(len(prediction.logits)) if targets is None else targets
+        numbers = tuple(prediction.number_of(target) for target in wanted)
         return prediction, numbers, entry.function(run, numbers, **checked)
 
     passes = 1 if entry.cost == "instant" else 2  # there, or there and back
     tensor = placement.to_tensor()
-    prediction, numbers, maps = with_pass(model, tensor, progress, work, passes=passes)
+    prediction, numbers, maps = with_pass(
+        model, tensor, progress, work, passes=passes, objective=asked
+    )
     if progress is not None:
         progress(1.0, "placing the map")
     warnings = doubts_about(placement)
@@ -232,15 +257,15 @@ def explain_classes(
     cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(model, warnings)
     return [
         explanation_of(
-            TokenMaps(values, magnitude),
+            maps.of_class(row),
             placement,
-            ExplanationRequest(method, number, checked, cut_at),
+            ExplanationRequest(method, number, checked, cut_at, objective, asked.against),
             prediction,
             signed=entry.signed,
             seconds=time.perf_counter() - started,
             provenance=provenance,
         )
-        for number, values, magnitude in zip(numbers, maps.values, maps.magnitude, strict=True)
+        for row, number in enumerate(numbers)
     ]
 
 
@@ -274,11 +299,13 @@ def why_not(method: str, model: ModelHandle) -> str | None:
     lacking = METHODS[method].needs - model.offers
     if not lacking:
         return None
-    reasons = {
-        "norm": "the spec does not name the norm before its last attention (network.norm)",
-        "balanced": "balanced gradients are known for the ViT3D families only",
-    }
-    return f"{method} cannot explain this network: {'; '.join(reasons[n] for n in sorted(lacking))}"
+    return f"{method} cannot explain this network: {'; '.join(LACKING[n] for n in sorted(lacking))}"
+
+
+def _number(against: int | str | None, model: ModelHandle) -> int | None:
+    names = model.class_names
+    zeros = (0.0,) * len(names)
+    return None if against is None else Prediction(zeros, zeros, names).number_of(against)
 
 
 def _cut_at(entry: Entry, threshold: Threshold | None, keep: float | None) -> Threshold:

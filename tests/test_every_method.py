@@ -11,6 +11,7 @@ import torch
 from rough_networks import fingerprint, roughen
 from torch import Tensor
 
+from g3dvit_napari import api
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
@@ -68,7 +69,8 @@ def test_it_says_what_it_is(method: str) -> None:
     assert entry.reference
     assert "r_n = " in text  # the equation
     assert all(parameter.help for parameter in entry.parameters)
-    assert entry.needs <= {"norm", "balanced"}
+    reasons = set(api.LACKING)
+    assert entry.needs <= reasons
 
 
 @every_method

@@ -7,7 +7,7 @@ model spec says. Back: the same steps undone; what the network never saw is NaN,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from g3dvit_napari.core import space
+from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import SpecError, VolumeError
 from g3dvit_napari.core.intensity import normalise
 from g3dvit_napari.core.spec import ModelSpec, Triple
@@ -30,7 +31,7 @@ class Placement:
     """Where the network's grids lie in one volume.
 
     Three grids share the head: the volume's (RAS+), the network's input ("model grid", in the
-    orientation of the spec) and the patch grid. All affines are exact.
+    orientation of the spec) and that of the map's cells. All affines are exact.
 
     Parameters
     ----------
@@ -38,10 +39,13 @@ class Placement:
         The volume to explain.
     spec
         A complete model spec.
+    map_cells
+        Where the values of a map lie in the input (f h w); None: one per patch.
     """
 
     volume: Volume
     spec: ModelSpec
+    map_cells: Cells | None = None
 
     def __post_init__(self) -> None:
         if self.spec.missing:
@@ -65,15 +69,30 @@ class Placement:
         """Shape of the model grid (x y z)."""
         return self.spec.to_xyz(self.spec.network.image_size or (0, 0, 0))
 
-    @property
-    def patch(self) -> Triple:
-        """Voxels of the model grid per patch (x y z)."""
-        return self.spec.to_xyz(self.spec.network.patch or (1, 1, 1))
+    def with_cells(self, cells: Cells | None) -> Placement:
+        """Return the same placement for a map of other cells."""
+        return self if cells == self.map_cells else replace(self, map_cells=cells)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The cells of the map, along the axes of the model grid (x y z)."""
+        network = self.spec.network
+        found = self.map_cells or Cells.tiling(network.token_grid, network.patch or (1, 1, 1))
+        axes = self._axes_of_xyz
+        return Cells(
+            space.reordered(found.shape, axes),
+            space.reordered(found.size, axes),
+            space.reordered(found.first, axes),
+        )
 
     @property
     def covered(self) -> Triple:
-        """Voxels of the model grid that patches cover; a rest smaller than a patch is unseen."""
-        x, y, z = (n // p * p for n, p in zip(self.grid, self.patch, strict=True))
+        """Voxels of the model grid that the network sees: a rest smaller than a patch is not."""
+        network = self.spec.network
+        if network.patch is None or not network.drops_rest:
+            return self.grid
+        patch = self.spec.to_xyz(network.patch)
+        x, y, z = (n // p * p for n, p in zip(self.grid, patch, strict=True))
         return x, y, z
 
     @cached_property
@@ -173,9 +192,9 @@ class Placement:
         return np.where(inside, fitted, self.spec.input.pad_value)
 
     def patch_volume(self, values: Array, name: str = "relevance") -> Volume:
-        """Return a token map (f h w) as a volume on the patch grid, RAS+, with its exact affine."""
+        """Return a map (f h w) as a volume on the grid of its cells, RAS+, its affine exact."""
         cells = self._to_xyz(values)
-        affine = space.patch_affine(self.model_affine, self.patch)
+        affine = self.model_affine @ space.step_affine(self.cells.first, self.cells.size)
         return Volume(
             np.ascontiguousarray(space.from_codes(cells, self.codes)),
             space.affine_from_codes(affine, cells.shape, self.codes),
@@ -188,24 +207,28 @@ class Placement:
         axes = ["xyz".index(letter) for letter in self.spec.input.tensor_axes or "xyz"]
         return space.to_codes(patches.data, self.codes).transpose(axes)
 
-    def _to_xyz(self, values: Array) -> Array:
+    @property
+    def _axes_of_xyz(self) -> list[int]:
         axes = self.spec.input.tensor_axes or "xyz"
-        return values.transpose([axes.index(letter) for letter in "xyz"])
+        return [axes.index(letter) for letter in "xyz"]
+
+    def _to_xyz(self, values: Array) -> Array:
+        return values.transpose(self._axes_of_xyz)
 
     def to_native(
         self, values: Array, interpolation: Literal["linear", "nearest"] = "linear"
     ) -> NDArray[np.float32]:
-        """Bring a token map (f h w) to the volume's own grid (x y z, RAS+).
+        """Bring a map (f h w) to the volume's own grid (x y z, RAS+).
 
-        Patch grid to model grid with clamped edges and half-cell centres (as torch's trilinear
-        `interpolate` with `align_corners=False`), then model grid to the volume: exact for crops,
-        linear otherwise. NaN outside the field of view.
+        Cells to model grid with clamped edges and half-cell centres (for patches as torch's
+        trilinear `interpolate` with `align_corners=False`), then model grid to the volume: exact
+        for crops, linear otherwise. NaN outside the field of view.
         """
-        cells = self._to_xyz(values).astype(np.float32)
+        values = self._to_xyz(values).astype(np.float32)
         if self._steps is None:
-            native = self._oblique(cells, interpolation)
+            native = self._oblique(values, interpolation)
         else:
-            native = space.separable(cells, self._weights[interpolation])
+            native = space.separable(values, self._weights[interpolation])
             native[~_box(self._inside)] = np.nan
         return np.ascontiguousarray(space.from_codes(native, self.codes))
 
@@ -222,22 +245,23 @@ class Placement:
 
     @cached_property
     def _weights(self) -> dict[str, list[Array]]:
-        """Per axis and interpolation: patches to voxels of the oriented volume (new, old)."""
+        """Per axis and interpolation: cells to voxels of the oriented volume (new, old)."""
         weights: dict[str, list[Array]] = {"linear": [], "nearest": []}
-        for m, n, p in zip(self._model_positions, self.covered, self.patch, strict=True):
-            up = space.linear_weights(_in_cells(np.arange(n), p), n // p)
+        for m, n, line in zip(self._model_positions, self.covered, self._lines, strict=True):
+            up = space.linear_weights(line.of_voxels(np.arange(n)), line.count)
             weights["linear"].append((space.linear_weights(m, n) @ up).astype(np.float32))
-            nearest = space.nearest_weights(_in_cells(m, p), n // p)
+            nearest = space.nearest_weights(line.of_voxels(m), line.count)
             weights["nearest"].append(nearest.astype(np.float32))
         return weights
 
-    def _oblique(self, cells: Array, interpolation: Literal["linear", "nearest"]) -> Array:
+    def _oblique(self, values: Array, interpolation: Literal["linear", "nearest"]) -> Array:
         """Interpolate on the model grid, then sample it at the voxels of the tilted volume."""
+        make = space.linear_weights if interpolation == "linear" else space.nearest_weights
         weights = [
-            getattr(space, f"{interpolation}_weights")(_in_cells(np.arange(n), p), n // p)
-            for n, p in zip(self.covered, self.patch, strict=True)
+            make(line.of_voxels(np.arange(n)), line.count)
+            for n, line in zip(self.covered, self._lines, strict=True)
         ]
-        model_map = space.separable(cells, weights)
+        model_map = space.separable(values, weights)
         back: space.Affine = np.linalg.inv(self.index_map)
         order: Literal[0, 1] = 1 if interpolation == "linear" else 0
         native = _affine_transform(model_map, back, self._oriented.shape, order)
@@ -246,16 +270,30 @@ class Placement:
         native[~np.logical_and.reduce(seen)] = np.nan
         return native
 
+    @property
+    def _lines(self) -> list[_Line]:
+        cells = self.cells
+        return [_Line(*line) for line in zip(cells.shape, cells.size, cells.first, strict=True)]
+
     @cached_property
     def field_of_view(self) -> NDArray[np.uint8]:
-        """1 where a patch covers the voxel of the volume (x y z, RAS+), else 0."""
-        ones = np.ones(self.spec.network.token_grid, dtype=np.float32)
-        return np.isfinite(self.to_native(ones, "nearest")).astype(np.uint8)
+        """1 where the network sees the voxel of the volume (x y z, RAS+), else 0."""
+        one = replace(self, map_cells=Cells.tiling((1, 1, 1), self.spec.network.image_size or ()))
+        ones = np.ones((1, 1, 1), dtype=np.float32)
+        return np.isfinite(one.to_native(ones, "nearest")).astype(np.uint8)
 
 
-def _in_cells(voxels: Array, patch: int) -> Array:
-    """Convert positions in voxels to positions in cells of `patch` voxels, centre on centre."""
-    return (voxels + 0.5) / patch - 0.5
+@dataclass(frozen=True)
+class _Line:
+    """The cells along one axis."""
+
+    count: int
+    size: float
+    first: float
+
+    def of_voxels(self, voxels: Array) -> Array:
+        """Convert positions in voxels of the model grid to positions in cells."""
+        return (voxels - self.first) / self.size
 
 
 def _inside(positions: Array, count: int) -> Array:

@@ -22,10 +22,16 @@ class Ticks:
 
     def __init__(self, listener: Progress | None, steps: int, word: str) -> None:
         self._listener, self._steps, self._word = listener, max(steps, 1), word
-        self._done = 0
+        self._done, self._told = 0, 0.0
+
+    def expect(self, steps: int) -> None:
+        """Count on so many more steps."""
+        self._steps += steps
 
     def __call__(self) -> None:
         """Count one step."""
         self._done += 1
         if self._listener is not None:
-            self._listener(min(self._done / (self._steps + 1), 0.95), self._word)
+            fraction = min(self._done / (self._steps + 1), 0.95)
+            self._told = max(self._told, fraction)  # what is expected may grow, a bar not shrink
+            self._listener(self._told, self._word)

@@ -23,11 +23,12 @@ def explanation_of(
     seconds: float,
     provenance: Mapping[str, Any],
 ) -> Explanation:
-    """Judge, scale, cut and place one raw map (f h w).
+    """Judge, scale, cut and place one raw map (f h w) of one class.
 
     A degenerate map is shown as zeros, with its status and a sentence: noise is never scaled up.
     """
     status, message = status_of(raw.values, raw.magnitude, signed=signed)
+    placement = placement.with_cells(raw.cells)
     usable = raw.values if status == "ok" else np.zeros_like(raw.values)
     ready = ScaledMap(placement, scaled(usable, signed=signed), signed)
     shown, cut = ready.shown(request.threshold)
@@ -45,4 +46,5 @@ def explanation_of(
         message=message,
         seconds=seconds,
         provenance=provenance,
+        figures=raw.figures[0] if raw.figures else {},
     )

@@ -7,11 +7,12 @@ RAS+ order; `codes` such as "LAS" name another order and direction of the same t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T", int, float)
 Array = NDArray[Any]
 Affine = NDArray[Any]
 
@@ -83,9 +84,10 @@ def step_affine(start: Sequence[float], step: Sequence[float]) -> Affine:
     return matrix
 
 
-def patch_affine(affine: Affine, patch: Sequence[int]) -> Affine:
-    """Return the affine of a grid whose cells cover `patch` voxels, centre on centre."""
-    return affine @ step_affine([(p - 1) / 2 for p in patch], patch)
+def reordered(triple: tuple[T, T, T], axes: Sequence[int]) -> tuple[T, T, T]:
+    """Return the entries of a triple in another order of axes."""
+    x, y, z = (triple[axis] for axis in axes)
+    return x, y, z
 
 
 def linear_weights(positions: Array, count: int) -> Array:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from g3dvit_napari.core.errors import SpecError, unknown_name
 
 Triple = tuple[int, int, int]
+Family = Literal["vit_3d", "simple_vit_3d", "swin_3d", "resnet_3d", "module"]
 Fit = Literal["crop-pad", "resize-extent", "resample-to-affine"]
 Intensity = Literal["zscore", "zscore-masked", "minmax", "percentile", "none"]
 
@@ -31,18 +32,29 @@ class NetworkSpec(_Strict):
     """The network. Triples run along the tensor's spatial axes (f, h, w).
 
     family
-        "vit_3d" and "simple_vit_3d": the layouts of vit-pytorch; "module": a network of the
-        user's own, handed over in Python.
+        "vit_3d" and "simple_vit_3d": the layouts of vit-pytorch; "swin_3d" and "resnet_3d": those
+        of MONAI; "module": a network of the user's own, handed over in Python.
     image_size, patch
-        Voxels of the tensor and of one patch, along f, h, w.
+        Voxels of the tensor and of one patch, along f, h, w. For "swin_3d" and "resnet_3d" a patch
+        is the stride of the embedding; later stages are coarser.
     patch_order
         Order of the voxels inside a flattened patch: "legacy" (p1 p2 pf c) before vit-pytorch
         1.16.2, "new" (pf p1 p2 c) since. Keys and shapes do not tell.
+    window, merging
+        For "swin_3d": tokens of an attention window along f, h, w, and the order in which eight
+        neighbours are merged: MONAI's "mergingv2", its "merging" (since 1.5), or "merging-legacy",
+        what "merging" meant before.
+    stride, max_pool
+        For "resnet_3d": the stride of the first convolution, and whether a max pooling follows.
     norm
-        For "module" only: dotted name of the layer norm in front of the last attention.
+        For "module" only: dotted name of the layer norm in front of the last attention; found by
+        running the network when it is not given.
+    output
+        What a single logit means: "binary" (positive speaks for class 1; the default) or a
+        "regression" value. Several logits are "classes".
     """
 
-    family: Literal["vit_3d", "simple_vit_3d", "module"] | None = None
+    family: Family | None = None
     image_size: Triple | None = None
     patch: Triple | None = None
     channels: int | None = Field(None, ge=1)
@@ -55,7 +67,17 @@ class NetworkSpec(_Strict):
     pool: Literal["cls", "mean"] | None = None
     prefix_tokens: int | None = Field(None, ge=0)
     patch_order: Literal["legacy", "new"] | None = None
+    window: Triple | None = None
+    merging: Literal["mergingv2", "merging", "merging-legacy"] | None = None
+    stride: Triple | None = None
+    max_pool: bool | None = None
     norm: str | None = None
+    output: Literal["classes", "binary", "regression"] | None = None
+
+    @property
+    def drops_rest(self) -> bool:
+        """Whether voxels that do not fill a patch are never looked at (others pad, or slide)."""
+        return self.family in ("vit_3d", "simple_vit_3d", "module", None)
 
     @property
     def token_grid(self) -> Triple:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError, VolumeError, unknown_name
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 AffineSource = Literal["sform", "qform", "file", "assumed", "array"]
 Status = Literal["ok", "constant", "zero", "not finite", "rounding noise"]
 Stage = Literal["patches", "voxels"]
-ThresholdKind = Literal["keep", "otsu", "value", "none"]
+ThresholdKind = Literal["keep", "mass", "otsu", "value", "none"]
+ObjectiveKind = Literal["logit", "probability", "log_probability", "contrast"]
+Output = Literal["classes", "binary", "regression"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +100,9 @@ class Threshold:
     """Which part of a map is shown.
 
     kind
-        "keep" the strongest `amount` per cent, "otsu", an absolute "value" on the min-max scale
-        (0 to 1; of the absolute value for signed maps), or "none".
+        "keep" the strongest `amount` per cent; "mass": the fewest places that hold `amount` per
+        cent of the relevance; "otsu"; an absolute "value" on the min-max scale (0 to 1; of the
+        absolute value for signed maps); or "none".
     stage
         Cut on "patches" before upsampling (as published) or on "voxels" after it.
     """
@@ -110,7 +114,11 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says about one volume."""
+    """What the network says about one volume.
+
+    One logit and one probability per class. A yes/no head of a single logit z counts as the two
+    (-z, z); a regression has one value and no probability (NaN).
+    """
 
     logits: tuple[float, ...]
     probabilities: tuple[float, ...]
@@ -143,6 +151,8 @@ class ExplanationRequest:
     target: int | str | None = None  # None: the predicted class
     parameters: Mapping[str, Any] = field(default_factory=dict)
     threshold: Threshold = field(default_factory=Threshold)
+    objective: ObjectiveKind = "logit"
+    against: int | str | None = None  # the other class of a contrast
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +164,23 @@ class TokenMaps:
     magnitude
         Same shape: the sum of the absolute terms behind each value. Where a value is as small as
         the rounding error of that sum it is noise, and must not be scaled into a picture.
+    cells
+        Where the values lie in the input; None: one per patch.
+    figures
+        Per class, what the method measured of itself: a completeness error, a standard error.
     """
 
     values: NDArray[np.float64]
     magnitude: NDArray[np.float64]
+    cells: Cells | None = None
+    figures: tuple[Mapping[str, float], ...] = ()
+
+    def of_class(self, row: int) -> TokenMaps:
+        """Return the one map (f h w) of the class at a row, with its figures."""
+        figures = self.figures[row : row + 1]
+        return replace(
+            self, values=self.values[row], magnitude=self.magnitude[row], figures=figures
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +198,8 @@ class Explanation:
         The same map before any cut, and where it lies; other thresholds are read from it.
     cut
         The threshold on the scaled map that `request.threshold` came to; None when nothing is cut.
+    figures
+        What the method measured of itself, such as its completeness error.
     """
 
     request: ExplanationRequest
@@ -189,6 +214,7 @@ class Explanation:
     message: str
     seconds: float
     provenance: Mapping[str, Any]
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def signed(self) -> bool:

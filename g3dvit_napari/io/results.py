@@ -74,11 +74,9 @@ def result_names(explanation: Explanation, stem: str | None = None) -> tuple[str
     start = stem or entities_of(volume.source.name if volume.source else volume.name)
     if Path(start).name != start:
         raise VolumeError(f"stem {start!r} must be a bare name; give the folder separately")
-    patch = explanation.scaled.placement.patch
-    cells = str(patch[0]) if len(set(patch)) == 1 else "x".join(map(str, patch))
     label = _label(explanation)
     return (
-        f"{start}_res-patch{cells}_desc-{label}_statmap.nii.gz",
+        f"{start}_res-{_resolution(explanation)}_desc-{label}_statmap.nii.gz",
         f"{start}_res-native_desc-{label}_statmap.nii.gz",
         f"{start}_desc-fov_mask.nii.gz",
         f"{start}_desc-{label}_statmap.json",
@@ -96,6 +94,15 @@ def entities_of(name: str) -> str:
         return re.sub(r"[^\w.+-]", "-", stem_of(name)).lstrip(".") or "volume"
     kept = [part for part in entities if not part.startswith(_OURS)]
     return "_".join(kept) or "volume"
+
+
+def _resolution(explanation: Explanation) -> str:
+    """Return "patch9" for a map of the network's patches, "grid4x5x4" for one of other cells."""
+    placement = explanation.scaled.placement
+    if placement.cells == placement.with_cells(None).cells:
+        patch = [round(size) for size in placement.cells.size]
+        return f"patch{patch[0]}" if len(set(patch)) == 1 else "patch" + "x".join(map(str, patch))
+    return "grid" + "x".join(map(str, placement.cells.shape))
 
 
 def _label(explanation: Explanation) -> str:

@@ -25,15 +25,15 @@ def sidecar_text(explanation: Explanation, names: Sequence[str]) -> str:
 
 def _standard(explanation: Explanation, names: Sequence[str]) -> dict[str, Any]:
     source = explanation.relevance.source
-    patch = " x ".join(map(str, explanation.scaled.placement.patch))
+    cell = " x ".join(f"{size:g}" for size in explanation.scaled.placement.cells.size)
     space = [part for part in names[0].split("_") if part.startswith("space-")]
     resolutions = {
-        _resolution(names[0]): f"one value per patch ({patch} voxels of the network's input), raw",
+        _resolution(names[0]): f"one value per cell of {cell} voxels of the network's input, raw",
         _resolution(names[1]): "the input's own grid, scaled and thresholded; NaN: never seen",
     }
     return {
         "Description": f"{explanation.request.method} relevance of class "
-        f"{explanation.target_name!r} of a 3D vision transformer",
+        f"{explanation.target_name!r} of a 3D network",
         "Sources": [source.name] if source else [],
         "SpatialReference": space[0].removeprefix("space-") if space else "orig",
         "Resolution": resolutions,
@@ -49,6 +49,8 @@ def _own(explanation: Explanation) -> dict[str, Any]:
     return {
         "Method": request.method,
         "Parameters": request.parameters,
+        "Objective": request.objective,
+        "Against": None if request.against is None else _class(explanation, int(request.against)),
         "TargetClass": _class(explanation, explanation.target),
         "PredictedClass": _class(explanation, prediction.predicted),
         "Threshold": {
@@ -59,7 +61,8 @@ def _own(explanation: Explanation) -> dict[str, Any]:
         },
         "Status": explanation.status,
         "Message": explanation.message,
-        "Patch": explanation.scaled.placement.patch,
+        "CellVoxels": explanation.scaled.placement.cells.size,
+        "Figures": explanation.figures,
         "ModelInputSpec": given.get("spec"),
         "FramePolicy": (source.frame if source else "") or "3-D volume",
         "CheckpointSHA256": checkpoint.get("sha256"),

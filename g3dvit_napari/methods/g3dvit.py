@@ -16,7 +16,7 @@ Pooling = Literal["mean", "max", "abs_mean", "relu_mean"]
 
 @METHODS.register(
     "G3D-ViT",
-    needs={"norm"},
+    needs={"features"},
     keep_stage="patches",
     reference="G3D-ViT, the 3D Grad-CAM for Vision Transformers that this project carries on",
 )
@@ -45,7 +45,7 @@ def g3dvit(
     activations = run.activations(block)
     weight, size = _pooled(run, targets, pooling, block)
     values = weight * exact_sum(activations)
-    return to_maps(run, values, size * exact_sum(activations.abs()))
+    return to_maps(run, values, size * exact_sum(activations.abs()), block)
 
 
 def _pooled(

@@ -13,7 +13,7 @@ from g3dvit_napari.models.forward import ForwardPass, exact_sum, gradient_chunks
 
 @METHODS.register(
     "Grad-CAM",
-    needs={"norm"},
+    needs={"features"},
     reference="Selvaraju et al., Grad-CAM, ICCV 2017, doi:10.1109/ICCV.2017.74",
 )
 def grad_cam(
@@ -32,8 +32,8 @@ def grad_cam(
     block
         The block whose attention norm is explained: 0 is the first, -1 the last.
     """
-    first, activations = run.model.prefix_tokens, run.activations(block).cpu().double()
+    first, activations = run.site(block).prefix, run.activations(block).cpu().double()
     chunks = gradient_chunks(run, targets, block)
     summed = torch.cat([exact_sum(gradients[:, first:], 1) for gradients in chunks])
     weights = summed / (len(activations) - first)
-    return to_maps(run, weights @ activations.T, weights.abs() @ activations.T.abs())
+    return to_maps(run, weights @ activations.T, weights.abs() @ activations.T.abs(), block)

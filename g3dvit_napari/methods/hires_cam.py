@@ -14,7 +14,7 @@ from g3dvit_napari.models.forward import ForwardPass, exact_sum, gradient_chunks
 @METHODS.register(
     "HiResCAM",
     signed=True,
-    needs={"norm"},
+    needs={"features"},
     reference="Draelos and Carin, HiResCAM, 2020, arXiv:2011.08891",
 )
 def hires_cam(
@@ -40,4 +40,4 @@ def hires_cam(
         terms = gradients * activations
         values.append(exact_sum(terms))
         magnitude.append(exact_sum(terms.abs_()))
-    return to_maps(run, torch.cat(values), torch.cat(magnitude))
+    return to_maps(run, torch.cat(values), torch.cat(magnitude), block)

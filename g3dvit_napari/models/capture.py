@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.progress import Ticks
 from g3dvit_napari.models.quiet import quiet
 
 Stage = Callable[[Tensor], Tensor]
@@ -82,14 +83,10 @@ def pull_back(
     return gradients
 
 
-def one_hot(targets: Sequence[int], logits: Tensor) -> Tensor:
-    """Return the gradients (k 1 classes) that pick the targets out of logits (classes)."""
-    classes = len(logits)
-    for target in targets:
-        if not 0 <= target < classes:
-            raise MethodError(f"class {target} asked for, but the network has {classes}: 0 is the "
-                              f"first, {classes - 1} the last")  # fmt: skip
-    return torch.eye(classes, dtype=logits.dtype, device=logits.device)[list(targets), None]
+def expect(tick: Tick, steps: int) -> None:
+    """Tell whoever counts the ticks that so many more will come."""
+    if isinstance(tick, Ticks):
+        tick.expect(steps)
 
 
 def block_index(block: int, blocks: int) -> int:

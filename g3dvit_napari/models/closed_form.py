@@ -11,7 +11,7 @@ per head, plus W_q^T Σ_j s_j k_j at the class token itself: a product of two th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -72,17 +72,16 @@ class ClassRow:
         x = self._block.attention.to_out(mixed[:, None]) + self._skip
         return self._read_out(self._block.feed_forward(x) + x)
 
-    def _tail_gradients(self, targets: Sequence[int]) -> Tensor:
-        """Return d logit / d mixed values (k h e): the tail sees one token per class."""
+    def _tail_gradients(self, starts: Tensor) -> Tensor:
+        """Return d score / d mixed values (k h e): the tail sees one token per class."""
         with torch.enable_grad():
-            mixed = self._mixed.flatten().expand(len(targets), -1).clone().requires_grad_()
-            picked = self._tail(mixed)[range(len(targets)), list(targets)]
-            (gradients,) = torch.autograd.grad(picked.sum(), mixed)
-        return gradients.reshape(len(targets), *self._mixed.shape)
+            mixed = self._mixed.flatten().expand(len(starts), -1).clone().requires_grad_()
+            (gradients,) = torch.autograd.grad(self._tail(mixed), mixed, starts[:, 0])
+        return gradients.reshape(len(starts), *self._mixed.shape)
 
-    def gradients(self, targets: Sequence[int]) -> Factored:
-        """Return the gradients of the targets' logits at the norm's output."""
-        u = self._tail_gradients(targets)
+    def gradients(self, starts: Tensor) -> Factored:
+        """Return the gradients at the norm's output, given those at the logits (k 1 c)."""
+        u = self._tail_gradients(starts)
         felt = torch.einsum("khe,hne->khn", u, self._v)
         centred = felt - (self._p * felt).sum(-1, keepdim=True)
         s = self._p * centred * self._block.attention.scale  # d logit / d score, k h n

@@ -1,4 +1,4 @@
-"""A pass through a network of the user's own, hooked at the layer norm that its spec names."""
+"""A pass through any network, hooked at the norm or feature map that is explained."""
 
 from __future__ import annotations
 
@@ -9,97 +9,55 @@ import torch
 from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.asked import Asked
 from g3dvit_napari.models.balanced import Balanced
-from g3dvit_napari.models.capture import Tick, capturing, one_hot
+from g3dvit_napari.models.capture import Tick, block_index, capturing
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
 
 
-class ForeignPass:
-    """The norm's output is cut off from what is below and made a leaf; the graph starts there."""
+class ForeignPass(Asked):
+    """The output at a site is cut off from what is below and made a leaf; the graph starts there.
+
+    One site is kept at a time; another one costs a pass.
+    """
 
     def __init__(self, model: ModelHandle, image: Tensor, tick: Tick) -> None:
-        self.model, self.tick = model, tick
-        self._name = model.spec.network.norm or ""
-        self._leaf: Tensor | None = None
-        norm = self._find(model.network)
-        with capturing(model.network), torch.enable_grad():
-            handle = norm.register_forward_hook(self._cut)
-            try:
-                self._logits = model.checked_logits(model.network(image))[0]
-            finally:
-                handle.remove()
-        tick()
-        self.logits = self._logits.detach()
+        super().__init__(model, image, tick)
+        self._cuts: dict[int, Cut] = {}
+        if model.anatomy.sites:
+            self.logits = self._cut(-1).logits.detach()
+        else:
+            self.logits = model.logits(image)[0]
+            tick()
 
-    def _find(self, network: nn.Module) -> nn.Module:
-        modules: dict[str, nn.Module] = dict(network.named_modules())
-        found = modules.get(self._name) if self._name else None
-        if found is None:
-            norms = [n for n, m in modules.items() if isinstance(m, nn.LayerNorm)]
-            raise MethodError(
-                f"the network has no module named {self._name!r}; set network.norm to the layer "
-                f"norm in front of the last attention, one of: {', '.join(norms) or 'none found'}"
-            )
-        return found
-
-    def _cut(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-        first = output[0] if isinstance(output, tuple) else output
-        tokens = self._tokens
-        if not isinstance(first, Tensor) or first.ndim != 3 or first.shape[1] != tokens:
-            shape = tuple(first.shape) if isinstance(first, Tensor) else type(first).__name__
-            raise MethodError(
-                f"{self._name} must yield one vector per token, (1, {tokens}, features) by the "
-                f"spec's grid and prefix_tokens, but yields {shape}; correct network.norm or the "
-                "grid"
-            )
-        self._leaf = first.detach().requires_grad_()
-        onward = self._leaf.clone()  # the network may go on in place
-        return (onward, *output[1:]) if isinstance(output, tuple) else onward
-
-    @property
-    def _tokens(self) -> int:
-        f, h, w = self.model.spec.network.token_grid
-        return self.model.prefix_tokens + f * h * w
-
-    @property
-    def _captured(self) -> Tensor:
-        if self._leaf is None:
-            raise MethodError(
-                f"{self._name} took no part in the network's answer; set network.norm to the "
-                "layer norm in front of the last attention"
-            )
-        return self._leaf
+    def _cut(self, block: int) -> Cut:
+        index = block_index(block, self.model.blocks)
+        if index not in self._cuts:
+            self._cuts.clear()
+            self._cuts[index] = Cut(self.model, self.image, self.model.site(index))
+            self.tick()
+        return self._cuts[index]
 
     def activations(self, block: int = -1) -> Tensor:
-        """Return the output (n d) of the named norm."""
-        _only_last(block)
-        return self._captured.detach()[0]
+        """Return the output (n d) at a site."""
+        return self._cut(block).tokens.detach()[0]
 
     def gradients(self, targets: Sequence[int], block: int = -1) -> Tensor:
-        """Return the gradients (k n d) of the targets' logits with respect to that output."""
-        _only_last(block)
-        starts = one_hot(targets, self.logits)[:, 0]
+        """Return the gradients (k n d) of the explained numbers with respect to that output."""
+        cut, starts = self._cut(block), self.starts(targets)
         with capturing(self.model.network):
-            gradients = torch.stack([self._gradient(start) for start in starts])
-        if not gradients[:, self.model.prefix_tokens :].any():
+            gradients = torch.stack([cut.gradient(start) for start in starts[:, 0]])
+        if not gradients[:, cut.site.prefix :].any():
             raise MethodError(
-                f"the gradient at {self._name} is zero at every patch: the network reads its "
+                f"the gradient at {cut.site.name} is zero at every patch: the network reads its "
                 "answer from other tokens there. Under class-token pooling nothing behind the "
                 "last attention reaches the patches; set network.norm to the layer norm in front "
                 "of the last attention"
             )
         return gradients
-
-    def _gradient(self, start: Tensor) -> Tensor:
-        leaf = self._captured
-        if not self._logits.requires_grad:
-            return torch.zeros_like(leaf)[0]
-        (found,) = torch.autograd.grad(
-            self._logits, leaf, start, retain_graph=True, allow_unused=True
-        )
-        return torch.zeros_like(leaf)[0] if found is None else found[0]
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
         """Return their mean over features (k n), and the mean size of its terms."""
@@ -114,9 +72,70 @@ class ForeignPass:
         )
 
 
-def _only_last(block: int) -> None:
-    if block != -1:
-        raise MethodError(
-            f"of a network of your own only the block of network.norm can be explained: leave "
-            f"block at -1, got {block}"
+class Cut:
+    """One run of a network whose graph begins at a site."""
+
+    def __init__(self, model: ModelHandle, image: Tensor, site: Site) -> None:
+        self.site = site
+        self._leaf: Tensor | None = None
+        module = _find(model.network, site.name)
+        with capturing(model.network), torch.enable_grad():
+            handle = module.register_forward_hook(self._begin)
+            try:
+                self.logits = model.checked_logits(model.network(image))[0]
+            finally:
+                handle.remove()
+
+    def _begin(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        first = output[0] if isinstance(output, tuple) else output
+        if not isinstance(first, Tensor) or self._tokens_in(first) != self.site.tokens:
+            shape = tuple(first.shape) if isinstance(first, Tensor) else type(first).__name__
+            raise MethodError(
+                f"{self.site.name} must yield one vector per token, (1, {self.site.tokens}, "
+                f"features) by the spec's grid and prefix_tokens, but yields {shape}; correct "
+                "network.norm or the grid"
+            )
+        self._leaf = first.detach().requires_grad_()
+        onward = self._leaf.clone()  # the network may go on in place
+        return (onward, *output[1:]) if isinstance(output, tuple) else onward
+
+    def _tokens_in(self, output: Tensor) -> int:
+        if output.ndim != len(self.site.layout.split()):
+            return -1
+        return int(self.site.flat(output).shape[1])
+
+    @property
+    def leaf(self) -> Tensor:
+        """The output at the site, in the module's own layout."""
+        if self._leaf is None:
+            raise MethodError(
+                f"{self.site.name} took no part in the network's answer; set network.norm to the "
+                "layer norm in front of the last attention"
+            )
+        return self._leaf
+
+    @property
+    def tokens(self) -> Tensor:
+        """The output as tokens (1 n d)."""
+        return self.site.flat(self.leaf)
+
+    def gradient(self, start: Tensor) -> Tensor:
+        """Return the gradient (n d) at the site, given that at the logits (c)."""
+        if not self.logits.requires_grad:
+            return torch.zeros_like(self.tokens)[0]
+        (found,) = torch.autograd.grad(
+            self.logits, self.leaf, start, retain_graph=True, allow_unused=True
         )
+        return self.site.flat(torch.zeros_like(self.leaf) if found is None else found)[0]
+
+
+def _find(network: nn.Module, name: str) -> nn.Module:
+    modules: dict[str, nn.Module] = dict(network.named_modules())
+    found = modules.get(name) if name else None
+    if found is None:
+        norms = [n for n, m in network.named_modules() if isinstance(m, nn.LayerNorm)]
+        raise MethodError(
+            f"the network has no module named {name!r}; set network.norm to the layer norm in "
+            f"front of the last attention, one of: {', '.join(norms) or 'none found'}"
+        )
+    return found

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
+from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.foreign import ForeignPass
 from g3dvit_napari.models.native import NativePass
+from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.vit3d import ViT3D
 
 if TYPE_CHECKING:
@@ -25,15 +27,29 @@ class ForwardPass(Protocol):
     """One image's pass. `n` counts all tokens, prefix tokens first; `block` may be negative."""
 
     model: ModelHandle
-    logits: Tensor  # classes
-    tick: Tick  # called between blocks, also by later gradient passes
+    image: Tensor  # 1 c f h w
+    logits: Tensor  # c
+    tick: Tick  # called between steps of work; counts them, and may raise
+    objective: Objective
+
+    def asked(self, tick: Tick, objective: Objective) -> ForwardPass:
+        """Return the same pass for another request."""
+        ...
+
+    def starts(self, targets: Sequence[int]) -> Tensor:
+        """Return the gradients (k 1 c) of the explained numbers at the logits."""
+        ...
+
+    def site(self, block: int = -1) -> Site:
+        """Return what is known of the attention norm or feature map of a block."""
+        ...
 
     def activations(self, block: int = -1) -> Tensor:
-        """Return the output (n d) of the attention norm of a block."""
+        """Return the output (n d) of the attention norm or feature map of a block."""
         ...
 
     def gradients(self, targets: Sequence[int], block: int = -1) -> Tensor:
-        """Return the gradients (k n d) of the targets' logits with respect to that output."""
+        """Return the gradients (k n d) of the explained numbers with respect to that output."""
         ...
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
@@ -73,11 +89,15 @@ def exact_sum(terms: Tensor, dim: int = -1) -> Tensor:
     return terms.sum(dim, dtype=torch.float64).cpu()
 
 
-def to_maps(run: ForwardPass, values: Tensor, magnitude: Tensor) -> TokenMaps:
+def to_maps(
+    run: ForwardPass, values: Tensor, magnitude: Tensor, block: int | None = None
+) -> TokenMaps:
     """Turn values and magnitudes of all tokens (k n) into maps: prefix tokens dropped, on the grid.
 
-    Only the placing depends on the number of dimensions; the methods know tokens alone.
+    Only the placing depends on the number of dimensions; the methods know tokens alone. `block`
+    says whose cells they are; None: those of the first block.
     """
-    first = run.model.prefix_tokens
-    grids = (run.model.tokens_to_grid(t[:, first:].cpu().double()) for t in (values, magnitude))
-    return TokenMaps(*(grid.numpy() for grid in grids))
+    site = run.site(0 if block is None else block)
+    tokens = (t[:, site.prefix :].cpu().double() for t in (values, magnitude))
+    raw, size = (t.reshape(len(t), *site.cells.shape).numpy() for t in tokens)
+    return TokenMaps(raw, size, site.cells)

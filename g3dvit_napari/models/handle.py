@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import G3DViTError, SpecError
-from g3dvit_napari.core.spec import ModelSpec, Triple
-from g3dvit_napari.models.capture import capturing
+from g3dvit_napari.core.spec import ModelSpec, NetworkSpec, Triple
+from g3dvit_napari.core.types import Output
+from g3dvit_napari.models.anatomy import Anatomy, Site
+from g3dvit_napari.models.capture import Tick, block_index, capturing
+from g3dvit_napari.models.native import native_anatomy
+from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.probe import probe
 from g3dvit_napari.models.vit3d import ViT3D
 
 if TYPE_CHECKING:
@@ -37,31 +43,54 @@ class ModelHandle:
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     _last: tuple[object, ForwardPass] | None = field(default=None, init=False, repr=False)
 
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Where the network's cells and its attention are; foreign networks are run once."""
+        if isinstance(self.network, ViT3D):
+            return native_anatomy(self.network)
+        return probe(self)
+
     @property
     def offers(self) -> frozenset[str]:
-        """What methods may need: "norm" (a hookable attention norm), "balanced" (LibraGrad)."""
-        if isinstance(self.network, ViT3D):
-            return frozenset({"norm", "balanced"})
-        return frozenset({"norm"}) if self.spec.network.norm else frozenset()
+        """What methods may need.
+
+        "features": a norm in front of an attention, or a feature map; "attention": all with all or
+        in windows; "global attention": all with all; "linear head": averaged, then one linear
+        layer; "balanced": LibraGrad's backward rules.
+        """
+        anatomy = self.anatomy
+        found = {
+            "features": bool(anatomy.sites),
+            "attention": anatomy.attention != "none",
+            "global attention": anatomy.attention == "global",
+            "linear head": anatomy.linear_head,
+            "balanced": isinstance(self.network, ViT3D),
+        }
+        return frozenset(name for name, offered in found.items() if offered)
 
     @property
     def blocks(self) -> int:
-        """Number of blocks whose attention norm can be explained."""
-        if isinstance(self.network, ViT3D):
-            return len(self.network.blocks)
-        return 1 if self.spec.network.norm else 0
+        """Number of blocks or feature maps that can be explained."""
+        return len(self.anatomy.sites)
+
+    def site(self, block: int = -1) -> Site:
+        """Return the norm or feature map of a block; negative numbers count from the last."""
+        return self.anatomy.sites[block_index(block, self.blocks)]
 
     @property
     def prefix_tokens(self) -> int:
         """How many tokens stand in front of the patches."""
-        if isinstance(self.network, ViT3D):
-            return self.network.prefix_tokens
-        return self.spec.network.prefix_tokens or 0
+        return self.anatomy.sites[-1].prefix if self.anatomy.sites else 0
 
     @property
     def classes(self) -> int:
-        """Number of logits."""
+        """Number of classes: two for a yes/no head of a single logit."""
         return len(self.class_names)
+
+    @property
+    def output(self) -> Output:
+        """What the logits mean."""
+        return output_of(self.spec.network)
 
     @property
     def image_shape(self) -> tuple[int, int, int, int, int]:
@@ -77,20 +106,13 @@ class ModelHandle:
         found = (p.dtype for p in self.network.parameters() if p.is_floating_point())
         return next(found, torch.float32)
 
-    def tokens_to_grid(self, tokens: Tensor) -> Tensor:
-        """Reshape tokens (... n), prefix tokens already dropped, to the patch grid (... f h w)."""
-        grid = self.spec.network.token_grid
-        if tokens.shape[-1] != grid[0] * grid[1] * grid[2]:
-            raise SpecError(
-                f"the network yields {tokens.shape[-1]} patch tokens, but the spec's token grid is "
-                f"{_times(grid)}; correct network.image_size, patch or prefix_tokens"
-            )
-        return tokens.reshape(*tokens.shape[:-1], *grid)
-
-    def forward(self, image: Tensor, tick: Callable[[], None] = _nothing) -> ForwardPass:
+    def forward(
+        self, image: Tensor, tick: Tick = _nothing, objective: Objective | None = None
+    ) -> ForwardPass:
         """Run the network on one image (1 c f h w); the same image again costs nothing.
 
-        `tick` is called between blocks and may raise.
+        `tick` is called between blocks and may raise. `objective` is the number to explain of each
+        class, its logit by default.
         """
         from g3dvit_napari.models.forward import run_forward
 
@@ -98,8 +120,7 @@ class ModelHandle:
         if self._last is None or self._last[0] != key:
             self._last = None  # free the memory of the old pass before the new one needs it
             self._last = (key, run_forward(self, self.prepared(image), tick))
-        self._last[1].tick = tick  # of this request: an earlier one may have been cancelled
-        return self._last[1]
+        return self._last[1].asked(tick, objective or Objective(output=self.output))
 
     def forget(self) -> None:
         """Drop the remembered pass and its memory."""
@@ -123,11 +144,12 @@ class ModelHandle:
         """Take the logits (b k) out of a network's output; some return a tuple."""
         if isinstance(output, tuple | list) and output:
             output = output[0]
-        if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] == self.classes:
+        count = self.spec.network.classes or self.classes
+        if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] == count:
             return output
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise SpecError(
-            f"expected logits of shape (b, {self.classes}), the network returned {found}; "
+            f"expected logits of shape (b, {count}), the network returned {found}; "
             "correct network.classes, or wrap the module so that it returns (b, classes)"
         )
 
@@ -181,16 +203,33 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     return torch.device("cpu" if kind == "cpu" else text)
 
 
+def output_of(network: NetworkSpec) -> Output:
+    """Return what the logits mean; a single one is a yes/no head unless the spec says otherwise."""
+    single = network.classes == 1
+    if network.output is None:
+        return "binary" if single else "classes"
+    if single == (network.output == "classes"):
+        raise SpecError(
+            f"network.output is {network.output}, but the network has {network.classes} logits; "
+            "several are 'classes', a single one is 'binary' or 'regression'"
+        )
+    return network.output
+
+
 def names_of_classes(spec: ModelSpec) -> tuple[str, ...]:
     """Return the spec's class names, or "class 0", "class 1" ..."""
     count = spec.network.classes
     if count is None:
         raise SpecError("the spec has no network.classes; add the number of logits")
-    names = spec.class_names or tuple(f"class {number}" for number in range(count))
+    output = output_of(spec.network)
+    count = 2 if output == "binary" else count
+    numbered = ("value",) if output == "regression" else tuple(f"class {n}" for n in range(count))
+    names = spec.class_names or numbered
     if len(names) != count:
+        logits = "a yes/no head: two classes" if output == "binary" else f"{count} logits"
         raise SpecError(
             f"the spec names {len(names)} classes ({', '.join(names)}), but the network has "
-            f"{count} logits; correct class_names"
+            f"{logits}; correct class_names"
         )
     if len(set(names)) != count:
         raise SpecError(f"class names must differ, got {', '.join(names)}; correct class_names")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
+from g3dvit_napari.core.cells import Cells, Triple
+from g3dvit_napari.models.anatomy import Anatomy, Site
+from g3dvit_napari.models.asked import Asked
 from g3dvit_napari.models.balanced import Balanced, balanced_relevance
 from g3dvit_napari.models.capture import (
     Recorded,
@@ -16,7 +19,6 @@ from g3dvit_napari.models.capture import (
     Tick,
     block_index,
     capturing,
-    one_hot,
     pull_back,
 )
 from g3dvit_napari.models.closed_form import ClassRow, Factored
@@ -29,7 +31,20 @@ if TYPE_CHECKING:
 TOKENS_AT_ONCE = 1024  # through a feed-forward layer, whose hidden values are the largest of all
 
 
-class NativePass:
+def native_anatomy(network: ViT3D) -> Anatomy:
+    """Return the anatomy of our own network, which need not be run for it."""
+    spec, blocks = network.spec, len(network.blocks)
+    cells = Cells.tiling(spec.token_grid, cast(Triple, spec.patch))
+    names = (f"transformer.layers.{index}.0.norm" for index in range(blocks))
+    return Anatomy(
+        sites=tuple(Site(name, "b n d", network.prefix_tokens, cells) for name in names),
+        attention="global",
+        pool="cls" if network.cls_pooling else "mean",
+        linear_head=not network.cls_pooling and hasattr(network.transformer, "norm"),
+    )
+
+
+class NativePass(Asked):
     """Keeps what entered each block, so that another class, pooling or block starts from there.
 
     Of the last block, class-token pooling keeps one query row (`ClassRow`); mean pooling keeps the
@@ -37,10 +52,10 @@ class NativePass:
     """
 
     def __init__(self, model: ModelHandle, image: Tensor, tick: Tick) -> None:
-        self.model, self.tick = model, tick
+        super().__init__(model, image, tick)
         self._network = cast(ViT3D, model.network)
-        self._kept: tuple[tuple[tuple[int, ...], int], Tensor] | None = None
-        self._shares: dict[tuple[int, ...], Balanced] = {}
+        self._kept: dict[tuple[bytes, int], Tensor] = {}
+        self._shares: dict[bytes, Balanced] = {}
         with capturing(self._network):
             self._entering = self._run(image)
             self._last = self._last_block()
@@ -89,24 +104,25 @@ class NativePass:
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""
-        key = tuple(targets)
+        starts = self.starts(targets)
+        key = _bytes(starts)
         if key not in self._shares:
-            start = one_hot(targets, self.logits)
             with capturing(self._network):
-                found = balanced_relevance(self._network, self._entering, start, self.tick)
+                found = balanced_relevance(self._network, self._entering, starts, self.tick)
             self._shares[key] = found
         return self._shares[key]
 
     def _gradients(self, targets: Sequence[int], index: int) -> Tensor | Factored:
-        start = one_hot(targets, self.logits)
-        key = (tuple(targets), index)
-        if self._kept is not None and self._kept[0] == key:
-            return self._kept[1]
+        starts = self.starts(targets)
+        key = (_bytes(starts), index)
+        if key in self._kept:
+            return self._kept[key]
         if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
-            return self._last.gradients(targets)
-        gradients = self._pulled(start, index)
+            return self._last.gradients(starts)
+        gradients = self._pulled(starts, index)
         if len(targets) == 1:  # another pooling or method on the same class is then free
-            self._kept = key, gradients
+            self._kept.clear()
+            self._kept[key] = gradients
         return gradients
 
     def _pulled(self, start: Tensor, index: int) -> Tensor:
@@ -143,3 +159,8 @@ def _run_block(block: Block, x: Tensor, out: Tensor) -> None:
     torch.add(block.attention(x), x, out=out)
     for part in torch.split(out, TOKENS_AT_ONCE, dim=1):
         part += block.feed_forward(part)
+
+
+def _bytes(starts: Tensor) -> bytes:
+    """Return a key of what is asked: the same classes by the same objective."""
+    return starts.cpu().double().numpy().tobytes()

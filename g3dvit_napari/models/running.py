@@ -14,6 +14,7 @@ from g3dvit_napari.core.progress import Progress, Ticks
 from g3dvit_napari.core.types import Prediction
 from g3dvit_napari.models.forward import ForwardPass
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.objective import Objective
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def with_pass(
     work: Callable[[ForwardPass], T],
     *,
     passes: int = 1,
+    objective: Objective | None = None,
 ) -> T:
     """Run the network on one input (c f h w), or take the pass it remembers, and do some work.
 
@@ -35,14 +37,15 @@ def with_pass(
     image = torch.from_numpy(tensor)[None]
     tick = Ticks(progress, passes * model.blocks, "running the network")
     try:
-        return work(model.forward(image, tick))
+        return work(model.forward(image, tick, objective))
     except torch.cuda.OutOfMemoryError:
         _log.warning("not enough memory on %s: going on with the CPU", model.device)
-        return work(model.to("cpu").forward(image, tick))
+        return work(model.to("cpu").forward(image, tick, objective))
 
 
-def prediction_of(run: ForwardPass, model: ModelHandle) -> Prediction:
-    """Return logits and probabilities; a single logit is a yes/no head, so it gets a sigmoid."""
-    logits = run.logits.double()
-    probabilities = logits.sigmoid() if len(logits) == 1 else logits.softmax(dim=0)
-    return Prediction(tuple(logits.tolist()), tuple(probabilities.tolist()), model.class_names)
+def prediction_of(run: ForwardPass) -> Prediction:
+    """Return one logit and one probability per class."""
+    logits, objective = run.logits.double(), run.objective
+    each, probabilities = objective.class_logits(logits), objective.probabilities(logits)
+    names = run.model.class_names
+    return Prediction(tuple(each.tolist()), tuple(probabilities.tolist()), names)

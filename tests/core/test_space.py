@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from g3dvit_napari.core import space
+from g3dvit_napari.core.cells import Cells
 
 ALL_CODES = [
     "".join(letters)
@@ -41,10 +42,11 @@ def test_reorienting_keeps_every_voxel_in_its_place(codes: str, ras_affine: np.n
     np.testing.assert_allclose(back, ras_affine, atol=1e-12)
 
 
-def test_patch_affine_has_the_half_cell_offset() -> None:
+def test_the_grid_of_patches_has_the_half_cell_offset() -> None:
     affine = np.diag([-2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = (88, -106, -70)
-    cells = space.patch_affine(affine, (9, 9, 9))
+    patches = Cells.tiling((10, 10, 10), (9, 9, 9))
+    cells = affine @ space.step_affine(patches.first, patches.size)
     np.testing.assert_array_equal(cells[:3, 3], (80, -98, -62))
     np.testing.assert_array_equal(np.diag(cells)[:3], (-18, 18, 18))
 

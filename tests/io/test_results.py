@@ -127,7 +127,7 @@ def test_the_sidecar_tells_how_to_repeat_it(explain: Explain, tmp_path: Path) ->
     cut = pytest.approx(explanation.cut)
     assert own["Threshold"] == {"Kind": "keep", "Amount": 5.0, "Stage": "patches", "Cut": cut}
     assert (own["Method"], own["Parameters"]) == ("g3dvit", {"pooling": "mean"})
-    assert (own["Status"], own["Patch"]) == ("ok", [7, 3, 5])
+    assert (own["Status"], own["CellVoxels"]) == ("ok", [7, 3, 5])
     assert ModelSpec.model_validate(own["ModelInputSpec"]) == SPEC
     assert (own["CheckpointName"], own["CheckpointSHA256"]) == ("net.pth", "ab" * 32)
     source = explanation.relevance.source

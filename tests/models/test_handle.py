@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from reference_networks import INPUT, SIZE, full_spec, some_image, tiny
 from torch import nn
 
-from g3dvit_napari.core.errors import G3DViTError, SpecError
+from g3dvit_napari.core.cells import Cells
+from g3dvit_napari.core.errors import G3DViTError, MethodError, SpecError
 from g3dvit_napari.core.spec import ModelSpec
 from g3dvit_napari.models import forward
-from g3dvit_napari.models.handle import ModelHandle, names_of_classes, resolve_device
+from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.handle import (
+    ModelHandle,
+    names_of_classes,
+    output_of,
+    resolve_device,
+)
 from g3dvit_napari.models.loading import build_handle
 from g3dvit_napari.models.quiet import quiet
 
@@ -22,12 +29,22 @@ def handle():
     return build_handle(tiny().state_dict(), {"name": "m"}, full_spec(), "cpu")
 
 
+class Pass:
+    """A pass that remembers which run it came from, whoever asks."""
+
+    def __init__(self, made: object) -> None:
+        self.made = made
+
+    def asked(self, *_: Any) -> Pass:
+        return Pass(self.made)
+
+
 class Seen(list):
     """Counts the passes that are really run."""
 
     def __call__(self, _handle, image, _tick):
         self.append(image)
-        return SimpleNamespace()
+        return Pass(object())
 
 
 @pytest.fixture
@@ -38,7 +55,7 @@ def passes(monkeypatch):
 
 
 def test_what_it_says_of_itself(handle):
-    assert handle.offers == {"norm", "balanced"}
+    assert handle.offers >= {"features", "attention", "global attention"}
     assert (handle.blocks, handle.prefix_tokens, handle.classes) == (2, 1, 7)
     assert handle.image_shape == (1, 2, 10, 12, 8)
     assert handle.class_names == tuple(f"class {k}" for k in range(7))
@@ -50,18 +67,29 @@ def test_what_it_says_of_itself(handle):
 
 
 def test_tokens_lie_on_the_grid_last_axis_fastest(handle):
-    tokens = torch.arange(40.0).repeat(3, 1)
-    grid = handle.tokens_to_grid(tokens)
-    assert grid.shape == (3, 5, 4, 2)
-    assert grid[0, 1, 2, 1] == 1 * 8 + 2 * 2 + 1
-    with pytest.raises(SpecError, match=r"41 patch tokens.*5 × 4 × 2"):
-        handle.tokens_to_grid(torch.zeros(41))
+    site = handle.site(-1)
+    assert (site.name, site.prefix, site.tokens) == ("transformer.layers.1.0.norm", 1, 41)
+    assert (site.cells.shape, site.cells.first) == ((5, 4, 2), (0.5, 1.0, 1.5))
+    with pytest.raises(MethodError, match=r"2 blocks.*got 2"):
+        handle.site(2)
+
+
+def test_sites_know_three_layouts():
+    cells = Cells.tiling((2, 3, 4), (5, 5, 5))
+    values = torch.arange(48.0).reshape(1, 24, 2)
+    for layout, shape in {
+        "b n d": (1, 24, 2), "b f h w d": (1, 2, 3, 4, 2), "b d f h w": (1, 2, 2, 3, 4)
+    }.items():  # fmt: skip
+        site = Site("norm", layout, 0, cells)
+        assert site.shaped(values).shape == shape
+        assert torch.equal(site.flat(site.shaped(values)), values)
+    assert site.shaped(values)[0, 1, 1, 2, 3] == values[0, 1 * 12 + 2 * 4 + 3, 1]
 
 
 def test_the_same_content_is_run_once(handle, passes):
     image = some_image(1)
     first = handle.forward(image)
-    assert handle.forward(image.clone()) is first
+    assert handle.forward(image.clone()).made is first.made
     assert len(passes) == 1
     other = image.clone()
     other[0, 0, 0, 0, 0] += 1
@@ -156,10 +184,28 @@ def test_moving_forgets_the_pass(handle, passes):
     assert len(passes) == 2
 
 
-def test_foreign_networks_offer_what_their_spec_names():
-    network = nn.Linear(2, 2)
-    spec = ModelSpec(network={"family": "module", "norm": "norm"}, input=INPUT)
-    named = ModelHandle(network, spec, torch.device("cpu"), ("a", "b"))
-    assert (named.offers, named.blocks) == ({"norm"}, 1)
-    silent = ModelHandle(network, ModelSpec(), torch.device("cpu"), ("a", "b"))
+def test_foreign_networks_without_a_place_for_tokens_offer_nothing():
+    silent = ModelHandle(nn.Linear(2, 2), ModelSpec(), torch.device("cpu"), ("a", "b"))
     assert (silent.offers, silent.blocks) == (frozenset(), 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "names", "output"),
+    [
+        ({"classes": 1}, ("class 0", "class 1"), "binary"),
+        ({"classes": 1, "output": "binary"}, ("class 0", "class 1"), "binary"),
+        ({"classes": 1, "output": "regression"}, ("value",), "regression"),
+        ({"classes": 3}, ("class 0", "class 1", "class 2"), "classes"),
+    ],
+)
+def test_a_single_logit_is_a_yes_no_head_or_a_value(network, names, output):
+    spec = ModelSpec(network=network)
+    assert (names_of_classes(spec), output_of(spec.network)) == (names, output)
+
+
+@pytest.mark.parametrize(
+    "network", [{"classes": 1, "output": "classes"}, {"classes": 2, "output": "binary"}]
+)
+def test_an_output_that_does_not_fit_the_logits_is_refused(network):
+    with pytest.raises(SpecError, match=r"network\.output"):
+        names_of_classes(ModelSpec(network=network))

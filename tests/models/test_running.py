@@ -22,11 +22,11 @@ class FullGpu:
         self.passes: list[str] = []
         real = ModelHandle.forward
 
-        def forward(handle: ModelHandle, image: torch.Tensor, tick: object) -> object:
+        def forward(handle: ModelHandle, image: torch.Tensor, *asked: object) -> object:
             self.passes.append(str(handle.device))
             if handle.device.type == "cuda":
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-            return real(handle, image, tick)  # type: ignore[arg-type]
+            return real(handle, image, *asked)  # type: ignore[arg-type]
 
         monkeypatch.setattr(ModelHandle, "forward", forward)
         model.device = torch.device("cuda:0")

@@ -1,0 +1,83 @@
+"""What explaining a network needs to know of it: where its cells and its attention are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from g3dvit_napari.core.cells import Cells
+
+Layout = Literal["b n d", "b f h w d", "b d f h w"]
+Pool = Literal["cls", "mean", "other"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A module whose output holds one vector per cell: a norm before attention, a feature map.
+
+    name
+        Dotted name of the module.
+    layout
+        The axes of its output: tokens, a channels-last grid, or a channels-first grid.
+    prefix
+        Tokens in front of the cells, such as a class token; only for "b n d".
+    cells
+        Where the cells lie in the network's input.
+    """
+
+    name: str
+    layout: Layout
+    prefix: int
+    cells: Cells
+
+    @property
+    def tokens(self) -> int:
+        """Number of vectors, prefix tokens included."""
+        return self.prefix + self.cells.count
+
+    def flat(self, output: Tensor) -> Tensor:
+        """Return an output as tokens (b n d): prefix tokens, then cells, the last axis fastest."""
+        if self.layout == "b d f h w":
+            return output.flatten(2).transpose(1, 2)
+        return output.flatten(1, -2)
+
+    def shaped(self, tokens: Tensor) -> Tensor:
+        """Undo `flat`: return tokens (b n d) in the module's own layout."""
+        if self.layout == "b n d":
+            return tokens
+        if self.layout == "b f h w d":
+            return tokens.reshape(len(tokens), *self.cells.shape, -1)
+        return tokens.mT.reshape(len(tokens), -1, *self.cells.shape)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What running a network once has shown.
+
+    sites
+        First to last: of a transformer the norm in front of each attention, of a convolutional
+        network the last feature map of each resolution.
+    attention
+        How the tokens of each site meet: all with all ("global"), in windows, or not at all.
+    windows
+        For windowed attention, one per site: (g n) the token that stands at each place of each
+        window, -1 for padding. Empty otherwise.
+    pool
+        How the head reads the last tokens.
+    linear_head
+        Whether the last feature map is averaged and then classified by one linear layer.
+    activation
+        The activation behind the logits ("Tanh"), which is explained before it; "" for none.
+    remarks
+        What a user should know of what was found.
+    """
+
+    sites: tuple[Site, ...]
+    attention: Literal["global", "windows", "none"] = "none"
+    windows: tuple[Tensor, ...] = ()
+    pool: Pool = "other"
+    linear_head: bool = False
+    activation: str = ""
+    remarks: tuple[str, ...] = ()
