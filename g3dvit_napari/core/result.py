@@ -9,7 +9,7 @@ import numpy as np
 
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.scaled_map import ScaledMap
-from g3dvit_napari.core.threshold import scaled, status_of
+from g3dvit_napari.core.threshold import limits_of, scaled, status_of
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Prediction, TokenMaps
 
 
@@ -30,7 +30,8 @@ def explanation_of(
     status, message = status_of(raw.values, raw.magnitude, signed=signed)
     placement = placement.with_cells(raw.cells)
     usable = raw.values if status == "ok" else np.zeros_like(raw.values)
-    ready = ScaledMap(placement, scaled(usable, signed=signed), signed)
+    limits = limits_of(usable, signed=signed)
+    ready = ScaledMap(placement, scaled(usable, signed=signed), signed, limits)
     shown, cut = ready.shown(request.threshold)
     volume = placement.volume
     return Explanation(

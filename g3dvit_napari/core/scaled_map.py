@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.fit import Placement
+from g3dvit_napari.core.head import head_mask
 from g3dvit_napari.core.threshold import apply_cut, cut_value
 from g3dvit_napari.core.types import Threshold
 
@@ -25,11 +26,14 @@ class ScaledMap:
         The scaled map (f h w).
     signed
         Whether negative values mean something.
+    limits
+        The raw values that are shown as 0 and as 1.
     """
 
     placement: Placement
     patches: NDArray[np.float64]
     signed: bool
+    limits: tuple[float, float] = (0.0, 1.0)
 
     @cached_property
     def voxels(self) -> NDArray[np.float32]:
@@ -49,9 +53,39 @@ class ScaledMap:
     def _sizes(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.sort(np.abs(values) if self.signed else values)
 
+    @cached_property
+    def _head(self) -> NDArray[np.bool_]:
+        """The voxels of the volume (x y z) that the network sees and that are no air."""
+        return head_mask(self.placement.volume.data) & (self.placement.field_of_view > 0)
+
+    @cached_property
+    def _patches_in_head(self) -> NDArray[np.floating]:
+        """The sizes of the patches that lie in the head by at least one half."""
+        numbers = np.arange(self.patches.size, dtype=np.float32).reshape(self.patches.shape)
+        cells = self.placement.to_native(numbers, "nearest")
+        seen = np.isfinite(cells)
+        index, head = cells[seen].astype(np.int64), self._head[seen]
+        total = np.bincount(index, minlength=self.patches.size)
+        inside = np.bincount(index, head, minlength=self.patches.size)
+        return self._sizes(self.patches.ravel()[(total > 0) & (inside >= total / 2)])
+
+    @cached_property
+    def _voxels_in_head(self) -> NDArray[np.floating]:
+        return self._sizes(self.voxels[self._head])
+
     def cut(self, threshold: Threshold) -> float | None:
-        """Return where a threshold cuts, on the scale of this map; None when nothing is cut."""
+        """Return where a threshold cuts, on the scale of this map; None when nothing is cut.
+
+        Otsu's rule looks at the head alone: with the air around it, it would tell air from head.
+        """
+        if threshold.kind == "absolute":
+            low, high = self.limits
+            return (threshold.amount - low) / (high - low) if high > low else None
         on_patches = threshold.stage == "patches"
+        if threshold.kind == "otsu":
+            inside = self._patches_in_head if on_patches else self._voxels_in_head
+            if inside.size > 1:
+                return cut_value(inside, threshold)
         return cut_value(self._patch_sizes if on_patches else self._voxel_sizes, threshold)
 
     def shown(self, threshold: Threshold) -> tuple[NDArray[np.float32], float | None]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.otsu import otsu
 from g3dvit_napari.core.types import Status, Threshold
 
 Floats = NDArray[np.floating[Any]]
@@ -15,7 +16,6 @@ Floats = NDArray[np.floating[Any]]
 # A float32 sum of terms t is off by up to a few eps·Σ|t|; features that cancel leave less. Trained
 # networks stay a hundred times above this, layer norms of unit weight a hundred times below.
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
-BINS = 256
 
 
 def status_of(
@@ -54,16 +54,23 @@ def status_of(
     return "ok", ""
 
 
-def scaled(values: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
-    """Scale a raw map for showing: to 0…1, or signed to -1…1 with zero kept.
+def limits_of(values: Floats, *, signed: bool) -> tuple[float, float]:
+    """Return the raw values that are shown as 0 and as 1; equal ones where a map has no range.
 
     Unsigned maps lose their negative part and are then stretched from their smallest to their
-    largest value. A map that has no range stays zero.
+    largest value; signed ones keep their zero.
     """
     kept = values if signed else np.maximum(values, 0.0)
     low, high = (0.0, np.abs(kept).max()) if signed else (kept.min(), kept.max())
-    if not np.isfinite([low, high]).all() or high <= low:
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else (0.0, 0.0)
+
+
+def scaled(values: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
+    """Scale a raw map for showing: to 0…1, or signed to -1…1; without a range it stays zero."""
+    low, high = limits_of(values, signed=signed)
+    if high <= low:
         return np.zeros_like(values)
+    kept = values if signed else np.maximum(values, 0.0)
     stretched: NDArray[np.float64] = (kept - low) / (high - low)
     return stretched
 
@@ -79,8 +86,9 @@ def cut_value(
         The scaled map: on patches or on voxels, as the threshold's stage says.
     threshold
         "keep" cuts at the percentile 100 - amount (between two values: linearly), and values equal
-        to the cut stay, so ties can keep more than asked. "otsu" separates two groups of values
-        best, by a histogram of 256 bins.
+        to the cut stay, so ties can keep more than asked. "mass" keeps the fewest places that hold
+        `amount` per cent of the sum of all sizes. "otsu" separates two groups of values best, by a
+        histogram of 256 bins.
     mask
         Where the values count; NaN never does.
     signed
@@ -88,7 +96,7 @@ def cut_value(
     """
     if threshold.kind == "none":
         return None
-    if threshold.kind == "value":
+    if threshold.kind in ("value", "absolute"):
         return float(threshold.amount)
     values = shown.ravel() if mask is None else shown[mask.astype(bool)]
     sizes = np.abs(values) if signed else values
@@ -96,7 +104,15 @@ def cut_value(
         sizes = sizes[~np.isnan(sizes)]
     if sizes.size == 0:
         return None
-    return otsu(sizes) if threshold.kind == "otsu" else _percentile(sizes, threshold.amount)
+    if threshold.kind == "otsu":
+        return otsu(sizes)
+    if not 0 <= threshold.amount <= 100:
+        raise MethodError(
+            f"{threshold.kind} must be between 0 and 100 per cent, got {threshold.amount}"
+        )
+    if threshold.kind == "mass":
+        return _mass(sizes, threshold.amount)
+    return float(np.percentile(sizes, 100.0 - threshold.amount))
 
 
 def apply_cut(shown: Floats, cut: float | None, *, signed: bool) -> Floats:
@@ -107,24 +123,9 @@ def apply_cut(shown: Floats, cut: float | None, *, signed: bool) -> Floats:
     return np.where(below, shown.dtype.type(0), shown)
 
 
-def otsu(values: Floats) -> float | None:
-    """Return the value that separates two groups best (Otsu, 1979); None for constant values.
-
-    The centre of the last bin of the lower group, as in scikit-image.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not low < high:
-        return None
-    counts, edges = np.histogram(values, BINS, (low, high))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
-    mean_below = np.cumsum(counts * centres) / below
-    mean_above = (np.cumsum((counts * centres)[::-1]) / above[::-1])[::-1]
-    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    return float(centres[np.argmax(between)])
-
-
-def _percentile(sizes: Floats, keep: float) -> float:
-    if not 0 <= keep <= 100:
-        raise MethodError(f"keep must be between 0 and 100 per cent, got {keep}")
-    return float(np.percentile(sizes, 100.0 - keep))
+def _mass(sizes: Floats, amount: float) -> float:
+    """Return the size of the last place needed to hold a share of the sum of all."""
+    falling = np.sort(sizes)[::-1].astype(np.float64)
+    held = np.cumsum(falling)
+    enough = held >= held[-1] * (amount / 100.0) * (1 - 1e-12)
+    return float(falling[int(np.argmax(enough))])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AffineSource = Literal["sform", "qform", "file", "assumed", "array"]
 Status = Literal["ok", "constant", "zero", "not finite", "rounding noise"]
 Stage = Literal["patches", "voxels"]
-ThresholdKind = Literal["keep", "mass", "otsu", "value", "none"]
+ThresholdKind = Literal["keep", "mass", "otsu", "value", "absolute", "none"]
 ObjectiveKind = Literal["logit", "probability", "log_probability", "contrast"]
 Output = Literal["classes", "binary", "regression"]
 
@@ -101,8 +101,9 @@ class Threshold:
 
     kind
         "keep" the strongest `amount` per cent; "mass": the fewest places that hold `amount` per
-        cent of the relevance; "otsu"; an absolute "value" on the min-max scale (0 to 1; of the
-        absolute value for signed maps); or "none".
+        cent of the relevance; "otsu": by Otsu's rule inside the head; a "value" on the scale of
+        what is shown (0 to 1); an "absolute" value in the raw map's own units; or "none". For
+        signed maps sizes count, not values.
     stage
         Cut on "patches" before upsampling (as published) or on "voxels" after it.
     """

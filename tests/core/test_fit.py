@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from g3dvit_napari.core import space
+from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import SpecError, VolumeError
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec, read_spec
@@ -285,3 +286,42 @@ def test_refusals_name_the_value_and_the_cure() -> None:
     holes = volume.like(np.where(volume.data > 0.9, np.nan, volume.data))
     with pytest.raises(VolumeError, match="not finite"):
         Placement(holes, make_spec((10, 10, 10), (5, 5, 5))).to_tensor()
+
+
+def test_a_map_of_voxels_lies_on_its_voxels() -> None:
+    volume, spec = make_volume(stored="LAS"), make_spec((12, 15, 10), (4, 5, 5), "zxy")
+    placement = Placement(volume, spec).with_cells(Cells.voxels((10, 12, 15)))
+    found = placement.to_native(placement.to_tensor()[0])
+    seen = np.isfinite(found)
+    assert seen.sum() == 12 * 15 * 10
+    np.testing.assert_allclose(found[seen], volume.data[seen], rtol=1e-6)
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+def test_cells_of_a_convolution_lie_on_the_voxels_they_are_centred_on(oblique: bool) -> None:
+    """Four strides of 2 without a half-cell shift: the centres are voxels 0, 4, 8, 12."""
+    volume = make_volume(oblique=oblique)
+    spec = make_spec((16, 16, 16), (4, 4, 4), orientation="RAS", crop_start=(1, 3, 0))
+    cells = Cells((4, 4, 4), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0))
+    values = np.random.default_rng(0).random((4, 4, 4)).astype(np.float32)
+    placement = Placement(volume, spec).with_cells(cells)
+    native = placement.to_native(values)
+    np.testing.assert_allclose(native[1:17:4, 3:19:4, 0:16:4], values, atol=1e-5)
+    centre = placement.patch_volume(values).affine @ [2, 1, 3, 1]
+    np.testing.assert_allclose(centre, volume.affine @ [9, 7, 12, 1], atol=1e-9)
+
+
+def test_other_cells_have_the_same_field_of_view() -> None:
+    placement = Placement(make_volume(), make_spec((16, 18, 13), (5, 5, 5)))
+    assert placement.covered == (15, 15, 10)
+    voxels = placement.with_cells(Cells.voxels((16, 18, 13)))
+    assert np.array_equal(voxels.field_of_view, placement.field_of_view)
+    assert np.array_equal(np.isfinite(voxels.to_native(np.ones((16, 18, 13)))),
+                          placement.field_of_view == 1)  # fmt: skip
+    assert placement.with_cells(None) is placement
+
+
+def test_networks_that_pad_see_the_rest_too() -> None:
+    spec = make_spec((16, 18, 13), (5, 5, 5))
+    network = spec.network.model_copy(update={"family": "swin_3d"})
+    assert Placement(make_volume(), spec.merged(network)).covered == (16, 18, 13)

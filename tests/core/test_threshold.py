@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.core.threshold import apply_cut, cut_value, otsu, scaled, status_of
+from g3dvit_napari.core.otsu import otsu
+from g3dvit_napari.core.threshold import apply_cut, cut_value, scaled, status_of
 from g3dvit_napari.core.types import Threshold
 
 EPS = float(np.finfo(np.float32).eps)
@@ -163,6 +164,25 @@ class TestKeep:
     def test_keeping_more_never_hides_anything(self, values: np.ndarray) -> None:
         cuts = [cut_value(values, Threshold("keep", k)) for k in (1, 5, 20, 60)]
         assert all(a > b for a, b in pairwise(cuts))
+
+
+class TestMass:
+    def test_the_fewest_places_that_hold_the_share(self) -> None:
+        map_ = np.array([1.0, 5.0, 0.0, 3.0, 1.0])
+        assert cut_value(map_, Threshold("mass", 50.0)) == 5
+        assert cut_value(map_, Threshold("mass", 50.1)) == 3
+        assert cut_value(map_, Threshold("mass", 80.0)) == 3
+        assert cut_value(map_, Threshold("mass", 100.0)) == 1
+
+    def test_it_is_the_smallest_set(self, values: np.ndarray) -> None:
+        sizes = np.abs(values).ravel()
+        cut = cut_value(values, Threshold("mass", 50.0), signed=True)
+        kept = sizes[sizes >= cut]
+        assert kept.sum() >= sizes.sum() / 2 > kept.sum() - kept.min()
+
+    def test_shares_outside_0_to_100_are_refused(self, values: np.ndarray) -> None:
+        with pytest.raises(MethodError, match="mass must be between 0 and 100 per cent, got 101"):
+            cut_value(values, Threshold("mass", 101.0))
 
 
 class TestOtsu:
