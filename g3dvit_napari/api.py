@@ -6,11 +6,9 @@ torch is imported on the first use of a network, so that reading a volume stays 
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from g3dvit_napari.core.types import (
     Threshold,
     TokenMaps,
     Volume,
+    class_number,
 )
 from g3dvit_napari.io.nifti import read_frames, read_volume
 from g3dvit_napari.io.results import save_explanation
@@ -60,15 +59,6 @@ __all__ = [
     "save",
     "why_not",
 ]
-
-
-LACKING = {  # what a method may need, and what to say where a network does not offer it
-    "features": "no layer was found that holds one vector per place; name it (network.norm)",
-    "attention": "it has no attention",
-    "global attention": "its tokens do not all attend to each other",
-    "linear head": "its answer is not one linear layer on averaged features",
-    "balanced": "balanced gradients are known for the ViT3D families only",
-}
 
 
 def load_volume(path: str | Path, frame: int | str | None = None, **options: Any) -> Volume:
@@ -227,6 +217,7 @@ def explain_classes(
 ) -> list[Explanation]:
     """Explain several classes (None: all of them) of one volume from one pass; see `explain`."""
     from g3dvit_napari.models.objective import Objective
+    from g3dvit_napari.models.provenance import provenance_of
     from g3dvit_napari.models.running import prediction_of, with_pass
 
     started = time.perf_counter()
@@ -236,7 +227,8 @@ def explain_classes(
         raise MethodError(reason)
     placement, asked_device = Placement(volume, model.spec), model.device
 
-    asked = Objective(objective, _number(against, model), model.output)
+    other = None if against is None else class_number(against, model.class_names)
+    asked = Objective(objective, other, model.output)
 
     def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
         prediction = prediction_of(run)
@@ -254,7 +246,7 @@ def explain_classes(
     warnings = doubts_about(placement)
     if model.device != asked_device:
         warnings += (f"{asked_device} has too little memory: computed on the {model.device}",)
-    cut_at, provenance = _cut_at(entry, threshold, keep), _provenance(model, warnings)
+    cut_at, provenance = _cut_at(entry, threshold, keep), provenance_of(model, warnings)
     return [
         explanation_of(
             maps.of_class(row),
@@ -296,30 +288,12 @@ def save(explanation: Explanation, folder: str | Path, stem: str | None = None) 
 
 def why_not(method: str, model: ModelHandle) -> str | None:
     """Return why a network cannot serve a method, or None when it can."""
-    lacking = METHODS[method].needs - model.offers
-    if not lacking:
-        return None
-    return f"{method} cannot explain this network: {'; '.join(LACKING[n] for n in sorted(lacking))}"
+    from g3dvit_napari.models.offers import lacking
 
-
-def _number(against: int | str | None, model: ModelHandle) -> int | None:
-    names = model.class_names
-    zeros = (0.0,) * len(names)
-    return None if against is None else Prediction(zeros, zeros, names).number_of(against)
+    reason = lacking(METHODS[method].needs, model.offers)
+    return f"{method} cannot explain this network: {reason}" if reason else None
 
 
 def _cut_at(entry: Entry, threshold: Threshold | None, keep: float | None) -> Threshold:
     cut_at = threshold or Threshold(stage=entry.keep_stage)
     return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)
-
-
-def _provenance(model: ModelHandle, warnings: tuple[str, ...]) -> dict[str, Any]:
-    packages = ("g3dvit-napari", "torch", "numpy", "scipy", "nibabel")
-    return {
-        "checkpoint": dict(model.checkpoint),
-        "spec": model.spec.model_dump(mode="json", exclude_none=True),
-        "device": str(model.device),
-        "precision": str(model.dtype).removeprefix("torch."),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "warnings": warnings,
-    }

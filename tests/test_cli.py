@@ -202,10 +202,10 @@ def test_nothing_done_is_an_error(explain: Shell) -> None:
         (["--block", "two"], "block must be a int"),
         (["--method", "gradcam"], "did you mean 'grad_cam'"),
         (["--target", "XY"], "no class named 'XY'"),
-        (["--keep", "3", "--value", "0.5"], "not both"),
+        (["--keep", "3", "--value", "0.5"], "only one of --keep, --value"),
         (["--keep", "3", "--threshold", "otsu"], "drop one"),
-        (["--value", "0.3", "--threshold", "none"], "drop one"),
-        (["--threshold", "value"], "add --value"),
+        (["--absolute", "0.3", "--threshold", "none"], "drop one"),
+        (["--threshold", "value"], "give --value instead"),
         (["--keep", "101"], "--keep"),
         (["--spec", "absent.yaml"], "absent.yaml"),
         (["--device", "abacus"], "abacus"),
@@ -239,6 +239,27 @@ def test_thresholds_reach_the_facade(explain: Shell) -> None:
     assert cut("--threshold", "none") is None
     assert cut("--threshold", "otsu") != cut("--keep", "50")
     assert sidecar("--stage", "voxels") != sidecar("--stage", "patches")
+
+
+def test_another_number_of_the_class_can_be_explained(explain: Shell) -> None:
+    words = ("--json", "--method", "hires_cam", "--target", "CN")
+    plain = explain(["scan.nii.gz"], *words).document["results"][0]
+    contrast = ("--objective", "contrast", "--against", "MCI")
+    told = explain(["scan.nii.gz"], *words, *contrast).document["results"][0]
+    assert (plain["objective"], told["objective"]) == ("logit", "contrast")
+    own = json.loads(Path(told["files"][-1]).read_text("utf-8"))["Explanation"]
+    assert (own["Objective"], own["Against"]["Name"]) == ("contrast", "MCI")
+    said = explain(["scan.nii.gz"], *words, "--objective", "contrast")
+    assert (said.code, "give against=CLASS" in said.err) == (2, True)
+
+
+def test_methods_say_what_a_network_cannot_serve(shell: Any, tiny_files: Path) -> None:
+    said = shell("methods", "--model", tiny_files / "vit.pth", "--json")
+    reasons = {entry["name"]: entry["why_not"] for entry in said.document}
+    assert reasons["g3dvit"] is None
+    assert set(reasons) == set(g3dvit_napari.api.METHODS)
+    listed = shell("methods").out
+    assert listed.index("Instant") < listed.index("One pass") < listed.index("libra_grad")
 
 
 def test_results_of_two_volumes_never_replace_each_other(explain: Shell, tiny_files: Path) -> None:

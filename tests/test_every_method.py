@@ -11,13 +11,13 @@ import torch
 from rough_networks import fingerprint, roughen
 from torch import Tensor
 
-from g3dvit_napari import api
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.core.threshold import scaled, status_of
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.offers import LACKING
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.vit3d import Layout, ViT3D
 
@@ -69,8 +69,7 @@ def test_it_says_what_it_is(method: str) -> None:
     assert entry.reference
     assert "r_n = " in text  # the equation
     assert all(parameter.help for parameter in entry.parameters)
-    reasons = set(api.LACKING)
-    assert entry.needs <= reasons
+    assert entry.needs <= set(LACKING)
 
 
 @every_method

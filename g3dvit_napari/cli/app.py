@@ -62,15 +62,29 @@ def explain(
         str | None, typer.Option(help="Class by name or number. Default: the predicted one.")
     ] = None,
     method: Annotated[str, typer.Option(help="See `g3dvit methods`.")] = "g3dvit",
+    objective: Annotated[
+        Literal["logit", "probability", "log_probability", "contrast"],
+        typer.Option(help="The number of the class that is explained."),
+    ] = "logit",
+    against: Annotated[
+        str | None, typer.Option(help="For --objective contrast: the class to compare with.")
+    ] = None,
     keep: Annotated[
         float | None, typer.Option(min=0, max=100, help="Show the strongest KEEP per cent.")
     ] = None,
-    threshold: Annotated[
-        Literal["keep", "otsu", "value", "none"] | None,
-        typer.Option(help="How the map is cut. Default: keep, 5 per cent."),
+    mass: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="Show the places that hold MASS per cent of it."),
     ] = None,
     value: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Cut at this height, for --threshold value.")
+        float | None, typer.Option(min=0, max=1, help="Cut at this height of the scaled map.")
+    ] = None,
+    absolute: Annotated[
+        float | None, typer.Option(help="Cut at this value of the raw map, in its own units.")
+    ] = None,
+    threshold: Annotated[
+        Literal["keep", "mass", "otsu", "value", "absolute", "none"] | None,
+        typer.Option(help="How the map is cut. Default: keep, 5 per cent."),
     ] = None,
     stage: Annotated[
         Literal["patches", "voxels"] | None,
@@ -94,6 +108,7 @@ def explain(
     from g3dvit_napari.cli.explaining import Order, explain_volumes
     from g3dvit_napari.cli.method_options import cut_from
 
+    amounts = {"keep": keep, "mass": mass, "value": value, "absolute": absolute}
     order = Order(
         volumes=volumes,
         model=model,
@@ -103,7 +118,9 @@ def explain(
         options=context.meta["parameters"],
         own_options=context.meta["own options"],
         target=target,
-        cut=cut_from(threshold, keep, value, stage),
+        cut=cut_from(threshold, amounts, stage),
+        objective=objective,
+        against=against,
         frame=frame,
         out=out,
     )
@@ -126,11 +143,24 @@ def inspect(
 
 
 @app.command()
-def methods(as_json: Json = False) -> None:
+def methods(
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="CKPT", help="Also say which of them this network cannot serve."),
+    ] = None,
+    spec: Spec = None,
+    as_json: Json = False,
+) -> None:
     """List the explanation methods and their parameters."""
     from g3dvit_napari.cli.terminal import show_methods
 
-    show_methods(as_json=as_json)
+    reasons: dict[str, str | None] = {}
+    if model is not None:
+        from g3dvit_napari import api
+
+        handle = api.load_model(model, spec)
+        reasons = {name: api.why_not(name, handle) for name in api.METHODS}
+    show_methods(reasons, as_json=as_json)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from g3dvit_napari.core.errors import G3DViTError, MethodError, VolumeError
 if TYPE_CHECKING:
     from g3dvit_napari.api import Explanation, Volume
     from g3dvit_napari.core.progress import Progress
+    from g3dvit_napari.core.types import ObjectiveKind
 
 Ask = Callable[..., "Explanation"]  # volume, progress
 
@@ -35,6 +36,8 @@ class Order:
     own_options: Iterable[str]  # of the command, for suggestions
     target: str | None
     cut: Cut
+    objective: ObjectiveKind
+    against: str | None
     frame: str | None
     out: Path
 
@@ -116,6 +119,8 @@ def _prepared(order: Order) -> tuple[Ask, str]:
             order.method,
             order.target,
             threshold=threshold,
+            objective=order.objective,
+            against=order.against,
             progress=progress,
             **parameters,
         )
@@ -131,9 +136,12 @@ def _record(path: Path, explanation: Explanation, files: list[Path]) -> dict[str
         "method": explanation.request.method,
         "target": explanation.target,
         "target_name": explanation.target_name,
+        "logit": prediction.logits[explanation.target],
         "probability": explanation.probability,
         "predicted": explanation.predicted,
         "predicted_name": prediction.class_names[explanation.predicted],
+        "objective": explanation.request.objective,
+        "figures": dict(explanation.figures),
         "status": explanation.status,
         "message": explanation.message,
         "warnings": list(explanation.warnings),

@@ -7,7 +7,7 @@ So the command keeps every `--name value` pair it does not know, and the registr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typer.core import TyperCommand
 
@@ -76,20 +76,27 @@ def _typed(parameter: Parameter, option: str, text: str) -> Any:
 
 
 def cut_from(
-    kind: ThresholdKind | None, keep: float | None, value: float | None, stage: Stage | None
+    kind: ThresholdKind | None, amounts: Mapping[str, float | None], stage: Stage | None
 ) -> Cut:
-    """Return kind, amount and stage of the cut that a few options describe together."""
-    if keep is not None and value is not None:
-        raise MethodError("give --keep or --value, not both: a map is cut once")
-    kind = kind or ("keep" if value is None else "value")
-    if keep is not None and kind != "keep":
-        raise MethodError(f"--keep says how much to keep, but the threshold is {kind!r}; drop one")
-    if value is not None and kind != "value":
-        raise MethodError(f"--value says where to cut, but the threshold is {kind!r}; drop one")
-    if kind == "value" and value is None:
-        raise MethodError("--threshold value needs the height to cut at; add --value 0.5")
-    amount = value if kind == "value" else keep
-    return kind, 5.0 if amount is None else amount, stage
+    """Return kind, amount and stage of the cut that a few options describe together.
+
+    `amounts` are the options that set an amount, each for the kind of its own name.
+    """
+    given = {name: amount for name, amount in amounts.items() if amount is not None}
+    if len(given) > 1:
+        raise MethodError(f"give only one of {_options(given)}: a map is cut once")
+    if not given:
+        if kind in ("mass", "value", "absolute"):
+            raise MethodError(f"--threshold {kind} needs an amount; give --{kind} instead")
+        return kind or "keep", 5.0, stage
+    ((name, amount),) = given.items()
+    if kind is not None and kind != name:
+        raise MethodError(f"--{name} does not go with --threshold {kind}; drop one of them")
+    return cast("ThresholdKind", name), amount, stage
+
+
+def _options(names: Iterable[str]) -> str:
+    return ", ".join(f"--{name}" for name in names)
 
 
 def threshold_for(entry: Entry, cut: Cut) -> Threshold:

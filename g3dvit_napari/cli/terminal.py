@@ -7,8 +7,9 @@ reaches the terminal.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.core.registry import Cost, Entry
 
 
 def plain(text: object) -> str:
@@ -63,8 +64,16 @@ def refuse(message: str, *, as_json: bool) -> None:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document that every parser accepts."""
-    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+    """Print one JSON document that every parser accepts: NaN and infinity become null."""
+    typer.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class ProgressLine:
@@ -113,10 +122,15 @@ def show_result(record: Mapping[str, Any]) -> None:
     other = (
         "" if record["target"] == record["predicted"] else f", predicted {record['predicted_name']}"
     )
+    sure = f"probability {record['probability']:.3f}"
+    if math.isnan(record["probability"]):  # a regression
+        sure = f"{record['logit']:.4g}"
     say(
-        f"  {record['method']}: why {record['target_name']}"
-        f" (probability {record['probability']:.3f}{other})? {record['seconds']:.1f} s"
+        f"  {record['method']}: why {record['target_name']} ({sure}{other})? "
+        f"{record['seconds']:.1f} s"
     )
+    for name, figure in record["figures"].items():
+        say(f"  {name.replace('_', ' ')}: {figure:.4g}", style="dim")
     for warning in record["warnings"]:
         say(f"  warning: {warning}", style="yellow")
     if record["status"] != "ok":
@@ -125,19 +139,41 @@ def show_result(record: Mapping[str, Any]) -> None:
         say(f"  {file}")
 
 
-def show_methods(*, as_json: bool) -> None:
-    """List every method with what it declares about itself."""
+def show_methods(reasons: Mapping[str, str | None], *, as_json: bool) -> None:
+    """List every method with what it declares about itself, the cheap ones first.
+
+    `reasons` says of each method why a network cannot serve it; None or absent where it can.
+    """
     from g3dvit_napari.api import METHODS
 
     if as_json:
-        print_json([_described(entry) for entry in METHODS.values()])
+        print_json([_described(entry, reasons) for entry in METHODS.values()])
         return
-    for entry in METHODS.values():
-        say(f"{entry.name}  {entry.title}", style="bold")
-        say(f"  {entry.summary}")
-        _show_parameters(entry)
-        if entry.reference:
-            say(f"  {entry.reference}", style="dim")
+    for cost in get_args(Cost):
+        say(f"{cost[0].upper()}{cost[1:]}", style="bold underline")
+        for entry in METHODS.values():
+            if entry.cost == cost:
+                _show_method(entry, reasons.get(entry.name))
+
+
+def _show_method(entry: Entry, reason: str | None) -> None:
+    say(f"{entry.name}  {entry.title}", style="bold")
+    say(f"  {entry.summary}")
+    say(f"  {', '.join(facts_of(entry))}", style="dim")
+    if reason:
+        say(f"  not here: {reason}", style="yellow")
+    _show_parameters(entry)
+    if entry.reference:
+        say(f"  {entry.reference}", style="dim")
+
+
+def facts_of(entry: Entry) -> list[str]:
+    """Return what a method declares about itself, in words."""
+    return [
+        "one map per class" if entry.class_specific else "the same map for every class",
+        "signed" if entry.signed else "unsigned",
+        *(f"needs {need}" for need in sorted(entry.needs)),
+    ]
 
 
 def _show_parameters(entry: Entry) -> None:
@@ -156,12 +192,14 @@ def _range_of(limits: Mapping[str, Any]) -> str:
     return ""
 
 
-def _described(entry: Entry) -> dict[str, Any]:
+def _described(entry: Entry, reasons: Mapping[str, str | None]) -> dict[str, Any]:
     return {
         "name": entry.name,
         "title": entry.title,
         "summary": entry.summary,
         "signed": entry.signed,
+        "class_specific": entry.class_specific,
+        "why_not": reasons.get(entry.name),
         "needs": sorted(entry.needs),
         "cost": entry.cost,
         "reference": entry.reference,

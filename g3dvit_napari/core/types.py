@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,16 +132,25 @@ class Prediction:
 
     def number_of(self, target: int | str | None) -> int:
         """Return the number of a class given by number or name; None is the predicted one."""
-        if target is None:
-            return self.predicted
-        if isinstance(target, str) and target in self.class_names:
-            return self.class_names.index(target)
-        if isinstance(target, str) and not target.isdigit():
-            raise MethodError(unknown_name("class", target, self.class_names))
-        last = len(self.class_names) - 1
-        if not 0 <= int(target) <= last:
-            raise MethodError(f"class {target} does not exist; the network has 0 to {last}")
-        return int(target)
+        return self.predicted if target is None else class_number(target, self.class_names)
+
+
+def class_number(target: int | str, names: Sequence[str]) -> int:
+    """Return the number of a class given by number or name.
+
+    Raises
+    ------
+    MethodError
+        When there is no such class.
+    """
+    if isinstance(target, str) and target in names:
+        return list(names).index(target)
+    if isinstance(target, str) and not target.isdigit():
+        raise MethodError(unknown_name("class", target, names))
+    last = len(names) - 1
+    if not 0 <= int(target) <= last:
+        raise MethodError(f"class {target} does not exist; the network has 0 to {last}")
+    return int(target)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from g3dvit_napari.models.forward import ForwardPass, to_maps
 @METHODS.register(
     "LibraGrad",
     signed=True,
-    needs={"balanced"},
+    needs={"own blocks"},
     cost="one pass",
     reference="Mehri et al., LibraGrad, CVPR 2025; attention rule of Ali et al., ICML 2022",
 )

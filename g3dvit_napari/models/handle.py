@@ -18,6 +18,7 @@ from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.capture import Tick, block_index, capturing
 from g3dvit_napari.models.native import native_anatomy
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.offers import offers_of
 from g3dvit_napari.models.probe import probe
 from g3dvit_napari.models.vit3d import ViT3D
 
@@ -52,21 +53,8 @@ class ModelHandle:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What methods may need.
-
-        "features": a norm in front of an attention, or a feature map; "attention": all with all or
-        in windows; "global attention": all with all; "linear head": averaged, then one linear
-        layer; "balanced": LibraGrad's backward rules.
-        """
-        anatomy = self.anatomy
-        found = {
-            "features": bool(anatomy.sites),
-            "attention": anatomy.attention != "none",
-            "global attention": anatomy.attention == "global",
-            "linear head": anatomy.linear_head,
-            "balanced": isinstance(self.network, ViT3D),
-        }
-        return frozenset(name for name, offered in found.items() if offered)
+        """What methods may need, see `models.offers`."""
+        return offers_of(self.anatomy, own=isinstance(self.network, ViT3D))
 
     @property
     def blocks(self) -> int:

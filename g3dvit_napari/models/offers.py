@@ -1,0 +1,33 @@
+"""What a network offers to methods, and the sentence where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from g3dvit_napari.models.anatomy import Anatomy
+
+# What a method may need of a network, and why a network may lack it.
+LACKING = {
+    "features": "no layer was found that holds one vector per place; name it (network.norm)",
+    "attention": "it has no attention",
+    "global attention": "its tokens do not all attend to each other",
+    "linear head": "its answer is not one linear layer on averaged features",
+    "own blocks": "it is no vit_3d or simple_vit_3d, whose blocks can be run one by one",
+}
+
+
+def offers_of(anatomy: Anatomy, *, own: bool) -> frozenset[str]:
+    """Return what a network offers; `own`: it is a `ViT3D`, whose blocks we run ourselves."""
+    found = {
+        "features": bool(anatomy.sites),
+        "attention": anatomy.attention != "none",
+        "global attention": anatomy.attention == "global",
+        "linear head": anatomy.linear_head,
+        "own blocks": own,
+    }
+    return frozenset(name for name, offered in found.items() if offered)
+
+
+def lacking(needs: Iterable[str], offers: frozenset[str]) -> str:
+    """Return why a network cannot serve what is needed; empty when it can."""
+    return "; ".join(LACKING[need] for need in sorted(set(needs) - offers))
