@@ -16,14 +16,14 @@ from g3dvit_napari.core.spec import (
     spec_beside,
 )
 from g3dvit_napari.models.infer import complete
-from g3dvit_napari.models.layout import Found
 from g3dvit_napari.models.loading import build_handle
 from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.vit_keys import ViTFound
 
 
 def published(patch_edge, tokens_edge, dim=1024):
     """What the weights of a published checkpoint say: 8 heads of 64, cubes, one channel."""
-    return Found(
+    return ViTFound(
         "vit_3d", Layout(), dim, 6, 2048, 2, 512, False, patch_edge**3, tokens_edge**3, "float32"
     )
 

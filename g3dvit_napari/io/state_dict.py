@@ -15,8 +15,16 @@ from g3dvit_napari.core.errors import CheckpointError
 RESAVE = (
     "save the weights alone with torch.save(model.state_dict(), 'weights.pt') and open that file"
 )
-# A key that every vit-pytorch transformer has, whatever wraps it; "fn." in older layouts.
-_MARKER = re.compile(r"^(|.*\.)transformer\.layers\.0\.0\.(?:fn\.)?to_qkv\.weight$")
+# Keys that a network always has, whatever wraps it, and how its first layer begins. vit-pytorch
+# ("fn." in older layouts), MONAI's Swin Transformer, a ResNet.
+_NETWORKS = {
+    re.compile(
+        r"^(|.*\.)transformer\.layers\.0\.0\.(?:fn\.)?to_qkv\.weight$"
+    ): "to_patch_embedding.",
+    re.compile(r"^(|.*\.)layers1\.0\.blocks\.0\.attn\.qkv\.weight$"): "patch_embed.",
+    re.compile(r"^(|.*\.)layer1\.0\.conv1\.weight$"): "conv1.",
+}
+_HEADS = ("head.weight", "fc.weight", "classifier.weight")  # they may stand beside an encoder
 _PREFERRED = (
     "", "state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params",
     "ema", "ema_state_dict", "model_ema",
@@ -48,7 +56,7 @@ def find_weights(content: Any, name: str) -> Weights:
     found = dict(_mappings_of_tensors(content))
     if not found:
         raise CheckpointError(f"{name} holds no weights: {_in_words(content)}; {RESAVE}")
-    with_network = [path for path, state in found.items() if any(map(_MARKER.match, state))]
+    with_network = [path for path, state in found.items() if any(map(_is_marker, state))]
     path = min(with_network or found, key=lambda path: _rank(path, found[path]))
     others = [other for other in with_network if other != path]
     notes = [f"weights also stand under {other!r}; used {path!r}" for other in others]
@@ -91,11 +99,23 @@ def _rank(path: str, state: Mapping[str, Any]) -> tuple[int, int, int]:
     return copy, preference, -len(state)
 
 
+def _is_marker(key: str) -> bool:
+    return any(marker.match(key) for marker in _NETWORKS)
+
+
 def _prefix(keys: list[str], name: str) -> str:
     """Return what stands in front of the network's own keys."""
-    matches = (_MARKER.match(key) for key in keys)
-    prefixes = [match.group(1) for match in matches if match]
-    complete = [p for p in prefixes if any(k.startswith(f"{p}to_patch_embedding.") for k in keys)]
+    for marker, first in _NETWORKS.items():
+        matches = (marker.match(key) for key in keys)
+        if prefixes := [match.group(1) for match in matches if match]:
+            prefix = _only_one(prefixes, keys, first, name)
+            return _with_head(prefix, set(keys)) if first == "patch_embed." else prefix
+    return ""
+
+
+def _only_one(prefixes: list[str], keys: list[str], first: str, name: str) -> str:
+    """Return the prefix of the network to explain; parts and averaged copies stand back."""
+    complete = [p for p in prefixes if any(k.startswith(f"{p}{first}") for k in keys)]
     prefixes = complete or prefixes
     originals = [p for p in prefixes if not _COPIES.search(p)]
     prefixes = originals or prefixes
@@ -106,7 +126,14 @@ def _prefix(keys: list[str], name: str) -> str:
             f"{name} holds {len(prefixes)} networks, under {listed}; save the one to explain "
             f"alone: torch.save(model.{one}.state_dict(), 'weights.pt')"
         )
-    return prefixes[0] if prefixes else ""
+    return prefixes[0]
+
+
+def _with_head(encoder: str, keys: set[str]) -> str:
+    """Return the prefix of the classifier around an encoder; the encoder's if there is none."""
+    parts = encoder.split(".")[:-1]
+    outward = (".".join([*parts[:n], ""]) for n in range(len(parts), -1, -1))
+    return next((p for p in outward if any(p + head in keys for head in _HEADS)), encoder)
 
 
 def _in_words(content: Any) -> str:

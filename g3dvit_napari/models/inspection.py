@@ -12,8 +12,9 @@ import yaml
 from g3dvit_napari.core.errors import SpecError
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec, preset_names, read_spec
 from g3dvit_napari.models.infer import complete
-from g3dvit_napari.models.layout import Found, State, canonical, read_off
+from g3dvit_napari.models.layout import Found, canonical, read_off
 from g3dvit_napari.models.readings import Question, Reading, in_words
+from g3dvit_napari.models.strangers import State
 
 _FIELDS = {*NetworkSpec.model_fields, *InputSpec.model_fields}
 _LISTED = 12  # readings of a question that are written out
@@ -135,7 +136,7 @@ def inspect_state(
     whole = given.merged(draft.spec)
     return Inspection(
         facts={key: value for key, value in facts.items() if key != "notes"},
-        found=_in_plain_words(found),
+        found=found.words(),
         notes=(*facts.get("notes", ()), *notes, *draft.notes, *_told(facts)),
         questions=(*draft.questions, *open_input(whole)),
         presets=tuple(name for name in preset_names() if _suits(name, found)),
@@ -160,20 +161,6 @@ def _told(facts: Mapping[str, Any]) -> list[str]:
     stored = facts.get("stored", {})
     telling = [f"{k} = {v}" for k, v in stored.items() if any(w in k.lower() for w in _TELLING)]
     return [f"the file also says {', '.join(telling[:12])}"] if telling else []
-
-
-def _in_plain_words(found: Found) -> dict[str, Any]:
-    return {
-        "family": found.family,
-        "dim": found.dim,
-        "depth": found.depth,
-        "mlp_dim": found.mlp_dim,
-        "classes": found.classes,
-        "heads × dim_head": found.inner,
-        "values per patch": found.patch_voxels,
-        "patches": found.patches,
-        "stored as": found.dtype,
-    }
 
 
 def _line(fields: Mapping[str, Any]) -> str:

@@ -13,10 +13,13 @@ from g3dvit_napari.core.errors import SpecError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models.capture import capturing
 from g3dvit_napari.models.handle import ModelHandle, names_of_classes, resolve_device
-from g3dvit_napari.models.infer import build_network, refuse_open
+from g3dvit_napari.models.infer import build_network, complete, refuse_open
 from g3dvit_napari.models.inspection import inspect_state, open_input
-from g3dvit_napari.models.layout import OWN_MODULE, State
+from g3dvit_napari.models.layout import read_off
 from g3dvit_napari.models.readings import in_words
+from g3dvit_napari.models.resnet3d import ResNet3D
+from g3dvit_napari.models.strangers import OWN_MODULE, State
+from g3dvit_napari.models.swin3d import Swin3D
 from g3dvit_napari.models.vit3d import ViT3D
 
 _NEEDED = ("image_size", "patch", "channels", "classes", "prefix_tokens")
@@ -49,8 +52,9 @@ def build_handle(
 def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> ModelHandle:
     """Return the handle of a module; "auto" leaves it on the device where it is.
 
-    A ViT of vit-pytorch is rebuilt as a `ViT3D` with a copy of its weights, and the two are
-    compared on one image; any other module is used as it is, with `network.family: module`.
+    A `ViT3D`, `Swin3D` or `ResNet3D` is used as it is. A ViT of vit-pytorch is rebuilt as a `ViT3D`
+    with a copy of its weights, and the two are compared on one image. Any other module is used as
+    it is, with `network.family: module`.
 
     Raises
     ------
@@ -60,9 +64,8 @@ def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> M
     place = _device_of(module) if device == "auto" else resolve_device(device)
     if spec.network.family == "module":
         return _foreign(module, spec, place)
-    if isinstance(module, ViT3D):
-        whole = spec.merged(_agreed(spec.network, module.spec))
-        refuse_open(open_input(whole), "the module")
+    if isinstance(module, ViT3D | Swin3D | ResNet3D):
+        whole = _completed(module, spec)
         return ModelHandle(module.to(place), whole, place, names_of_classes(whole), _facts(module))
     known = _read_module(module)
     if known is None:
@@ -71,6 +74,15 @@ def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> M
     handle = build_handle(module.state_dict(), _facts(module), given, str(place))
     _compare(module, handle)
     return handle
+
+
+def _completed(module: ViT3D | Swin3D | ResNet3D, spec: ModelSpec) -> ModelSpec:
+    """Return the spec of one of our own networks, with all that the module and its weights say."""
+    found = read_off(module.state_dict(), "the module")
+    draft = complete(found, _agreed(spec.network, module.spec))
+    whole = spec.merged(draft.spec)
+    refuse_open([*draft.questions, *open_input(whole)], "the module")
+    return whole
 
 
 def _facts(module: nn.Module) -> dict[str, Any]:

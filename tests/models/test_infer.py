@@ -11,7 +11,7 @@ from reference_networks import full_spec, tiny
 from g3dvit_napari.core.errors import CheckpointError, SpecError
 from g3dvit_napari.core.spec import NetworkSpec
 from g3dvit_napari.models.infer import build_network, complete
-from g3dvit_napari.models.layout import Found, read_off
+from g3dvit_napari.models.layout import read_off
 from g3dvit_napari.models.readings import (
     divisors,
     head_readings,
@@ -21,6 +21,7 @@ from g3dvit_napari.models.readings import (
     triples,
 )
 from g3dvit_napari.models.vit3d import Layout
+from g3dvit_napari.models.vit_keys import ViTFound
 
 
 def found(**changes):
@@ -37,7 +38,7 @@ def found(**changes):
         "patches": 1000,
         "dtype": "float32",
     }
-    return Found(**{**known, **changes})
+    return ViTFound(**{**known, **changes})
 
 
 def asked(draft):
@@ -164,7 +165,7 @@ def test_mean_pooling_is_all_a_simple_vit_knows():
         ("layer1.0.conv1.weight", "ResNet"),
         ("features.denseblock1.denselayer1.norm1.weight", "DenseNet"),
         ("down.0.conv.weight", "convolutional"),
-        ("fc.weight", "no ViT"),
+        ("fc.weight", "no network that is known"),
     ],
 )
 def test_other_families_are_named(key, name):
