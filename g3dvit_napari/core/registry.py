@@ -1,4 +1,4 @@
-"""A folder is a list: every file of a folder registers one function with its declared facts."""
+"""A folder is a list: every file below it registers one function with its declared facts."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class Entry:
     reference: str = ""
 
     @property
+    def family(self) -> str:
+        """The folder its file is in, in words."""
+        return self.function.__module__.split(".")[-2].replace("_", " ")
+
+    @property
     def summary(self) -> str:
         """The first sentence of the docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
@@ -99,12 +104,12 @@ class Registry(Mapping[str, Entry]):
         return decorate
 
     def _scan(self) -> None:
-        """Import every file of the folder once; an error in one of them is not swallowed."""
+        """Import every file below the folder once; an error in one of them is not swallowed."""
         if self._scanned:
             return
         package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{self._package}."):
+            importlib.import_module(module.name)
         self._scanned = True
 
     def __getitem__(self, name: str) -> Entry:
