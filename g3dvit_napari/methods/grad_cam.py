@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al., ICCV 2017), on the tokens of a Vision Transformer."""
+"""Grad-CAM (Selvaraju et al., ICCV 2017), on tokens and feature maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass, exact_sum, gradient_chunks, to_maps
+from g3dvit_napari.models.features import cell_gradients, weighted
+from g3dvit_napari.models.forward import ForwardPass, exact_sum
 
 
 @METHODS.register(
@@ -24,16 +25,15 @@ def grad_cam(
 ) -> TokenMaps:
     """Weigh each feature by its gradient averaged over all patches.
 
-    At the output a of an attention block's layer norm, token n gets r_n = Σ_d α_d · a_nd, where α_d
-    is the mean over the patches of the gradient g_nd of the class's logit.
+    With the features a in front of a block's attention (of a convolutional network: the last
+    feature map of a resolution), patch n gets r_n = Σ_d α_d · a_nd, where α_d is the mean over the
+    patches of the gradient g_nd of the class's logit.
 
     Parameters
     ----------
     block
-        The block whose attention norm is explained: 0 is the first, -1 the last.
+        The block whose features are read: 0 is the first, -1 the last.
     """
-    first, activations = run.site(block).prefix, run.activations(block).cpu().double()
-    chunks = gradient_chunks(run, targets, block)
-    summed = torch.cat([exact_sum(gradients[:, first:], 1) for gradients in chunks])
-    weights = summed / (len(activations) - first)
-    return to_maps(run, weights @ activations.T, weights.abs() @ activations.T.abs(), block)
+    parts = [exact_sum(g, 1) / g.shape[1] for g in cell_gradients(run, targets, block)]
+    weights = torch.cat(parts)
+    return weighted(run, weights, weights.abs(), block)

@@ -1,14 +1,13 @@
-"""HiResCAM (Draelos and Carin, 2020), on the tokens of a Vision Transformer."""
+"""HiResCAM (Draelos and Carin, 2020), on tokens and feature maps."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import torch
-
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass, exact_sum, gradient_chunks, to_maps
+from g3dvit_napari.models.features import summed
+from g3dvit_napari.models.forward import ForwardPass
 
 
 @METHODS.register(
@@ -25,19 +24,14 @@ def hires_cam(
 ) -> TokenMaps:
     """Multiply features and gradients one by one and sum over features.
 
-    At the output a of an attention block's layer norm, token n gets r_n = Σ_d g_nd · a_nd, with g
-    the gradient of the class's logit. The sign has a meaning: negative tokens speak against the
-    class.
+    With the features a in front of a block's attention (of a convolutional network: the last
+    feature map of a resolution), patch n gets r_n = Σ_d g_nd · a_nd, with g the gradient of the
+    class's logit. The sign has a meaning: negative patches speak against the class. At the last
+    block of a Vision Transformer this is also known as class-discriminative attention map (CDAM).
 
     Parameters
     ----------
     block
-        The block whose attention norm is explained: 0 is the first, -1 the last.
+        The block whose features are read: 0 is the first, -1 the last.
     """
-    activations = run.activations(block)
-    values, magnitude = [], []
-    for gradients in gradient_chunks(run, targets, block):
-        terms = gradients * activations
-        values.append(exact_sum(terms))
-        magnitude.append(exact_sum(terms.abs_()))
-    return to_maps(run, torch.cat(values), torch.cat(magnitude), block)
+    return summed(run, targets, block, lambda gradients, features: gradients * features)
