@@ -11,11 +11,16 @@ from torch import Tensor, nn
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.asked import Asked
+from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick, block_index, capturing
+from g3dvit_napari.models.native_attention import Pooling
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
+
+
+_NO_ATTENTION = "the attention of this network is not known; choose another method"
 
 
 class ForeignPass(Asked):
@@ -63,6 +68,30 @@ class ForeignPass(Asked):
         """Return their mean over features (k n), and the mean size of its terms."""
         gradients = self.gradients(targets, block)
         return gradients.mean(-1), gradients.abs().mean(-1)
+
+    def attention(self) -> tuple[AttentionLayer, ...]:
+        """Refuse: where the network's attention is, nobody looked."""
+        raise MethodError(_NO_ATTENTION)
+
+    def attention_gradients(
+        self,
+        targets: Sequence[int],  # noqa: ARG002 - not offered here
+        *,
+        skip_only: bool = False,  # noqa: ARG002
+    ) -> tuple[Tensor, ...]:
+        """Refuse: where the network's attention is, nobody looked."""
+        raise MethodError(_NO_ATTENTION)
+
+    def read_out_gradients(
+        self,
+        targets: Sequence[int],  # noqa: ARG002 - not offered here
+        block: int,  # noqa: ARG002
+        pool: Pooling,  # noqa: ARG002
+    ) -> Tensor:
+        """Refuse: what of a foreign network is its head cannot be known."""
+        raise MethodError(
+            "the head of this network cannot be put behind another block; choose another method"
+        )
 
     def balanced(self, targets: Sequence[int]) -> Balanced:  # noqa: ARG002 - not offered here
         """Refuse: the rules need the modules of a `ViT3D`."""

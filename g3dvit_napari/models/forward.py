@@ -10,10 +10,12 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.foreign import ForeignPass
 from g3dvit_napari.models.native import NativePass
+from g3dvit_napari.models.native_attention import Pooling
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.vit3d import ViT3D
 
@@ -54,6 +56,28 @@ class ForwardPass(Protocol):
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
         """Return their mean over features (k n), and the mean size of the terms behind it."""
+        ...
+
+    def attention(self) -> tuple[AttentionLayer, ...]:
+        """Return queries, keys and values of every attention, first to last, without a graph."""
+        ...
+
+    def attention_gradients(
+        self, targets: Sequence[int], *, skip_only: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return the gradients ∇o (k g h r e) at what every attention mixes (o = A v), in order.
+
+        Query rows at the end that no gradient reaches may be left out (r ≤ n). With `skip_only`
+        queries, keys and values are held constant in every block: each o is cut off from what is
+        below it, and only the skip path and the feed-forward layers carry.
+        """
+        ...
+
+    def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
+        """Return ∇o (k g h r e) of a block when the head reads what leaves that block.
+
+        `pool`: the head reads the class token, or the mean of all tokens.
+        """
         ...
 
     def balanced(self, targets: Sequence[int]) -> Balanced:

@@ -12,6 +12,7 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.asked import Asked
+from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.balanced import Balanced, balanced_relevance
 from g3dvit_napari.models.capture import (
     Recorded,
@@ -22,6 +23,7 @@ from g3dvit_napari.models.capture import (
     pull_back,
 )
 from g3dvit_napari.models.closed_form import ClassRow, Factored
+from g3dvit_napari.models.native_attention import NativeAttention, Pooling
 from g3dvit_napari.models.vit3d import Block, ViT3D
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class NativePass(Asked):
             self._entering = self._run(image)
             self._last = self._last_block()
             tick()
+        self._attention = NativeAttention(self._network, self._entering, model.anatomy.sites)
         last = self._last
         self.logits = last.logits if isinstance(last, ClassRow) else last.value[0]
 
@@ -101,6 +104,28 @@ class NativePass(Asked):
             if isinstance(found, Factored):
                 return found.feature_mean()
             return found.mean(-1), found.abs().mean(-1)
+
+    def attention(self) -> tuple[AttentionLayer, ...]:
+        """Return queries, keys and values of every attention, first to last."""
+        with capturing(self._network):
+            return self._attention.layers()
+
+    def attention_gradients(
+        self, targets: Sequence[int], *, skip_only: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return the gradients ∇o (k 1 h r e) at what every attention mixes, first to last."""
+        with capturing(self._network):
+            return self._attention.gradients(self.starts(targets), self.tick, skip_only=skip_only)
+
+    def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
+        """Return ∇o (k 1 h r e) of a block when the head reads what leaves it."""
+        index = block_index(block, len(self._entering))
+
+        def starts_of(logits: Tensor) -> Tensor:
+            return self.objective.starts(logits, targets)
+
+        with capturing(self._network):
+            return self._attention.read_out_gradients(index, starts_of, pool)
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""

@@ -58,10 +58,14 @@ class Attention(nn.Module):
         q, k, v = (self.split_heads(part) for part in self.to_qkv(normed).chunk(3, dim=-1))
         return q, k, v
 
-    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend with the fused kernel and project: (b h m d), (b h n d) to (b m d)."""
+    def mixed(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend with the fused kernel: (b h m d), (b h n d) to (b m (h d))."""
         out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return cast(Tensor, self.to_out(rearrange(out, "b h n d -> b n (h d)")))
+        return rearrange(out, "b h n d -> b n (h d)")
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend and project: (b h m d), (b h n d) to (b m d)."""
+        return cast(Tensor, self.to_out(self.mixed(q, k, v)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (b n d) to their update (b n d)."""
@@ -180,14 +184,15 @@ class ViT3D(nn.Module):
             return x + sincos_positions(self.spec.token_grid, x.shape[-1]).to(x)
         return torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embedding
 
-    def read_out(self, x: Tensor) -> Tensor:
+    def read_out(self, x: Tensor, pool: str | None = None) -> Tensor:
         """Map the tokens after the last block (b n d) to logits (b k).
 
-        With class-token pooling only the first token is read, so (b 1 d) serves as well.
+        `pool` is "cls" or "mean"; None: the network's own. With class-token pooling only the first
+        token is read, so (b 1 d) serves as well.
         """
         if hasattr(self.transformer, "norm"):
             x = self.transformer.norm(x)
-        x = x[:, 0] if self.cls_pooling else x.mean(dim=1)
+        x = x[:, 0] if (pool or self.spec.pool) == "cls" else x.mean(dim=1)
         head = cast(nn.Module, self.linear_head if self.prefix_tokens == 0 else self.mlp_head)
         return cast(Tensor, head(x))
 
