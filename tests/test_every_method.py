@@ -17,8 +17,8 @@ from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.core.threshold import scaled, status_of
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.offers import LACKING
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.offers import LACKING
 from g3dvit_napari.models.vit3d import Layout, ViT3D
 
 GRID = (3, 4, 2)
@@ -27,6 +27,8 @@ POOLS = {
     "mean": ("vit_3d", "mean", 1),
     "simple": ("simple_vit_3d", "mean", 0),
 }
+# Settings under which methods of many passes are quick; what they promise does not depend on them.
+QUICK: dict[str, dict[str, Any]] = {}
 every_method = pytest.mark.parametrize("method", METHODS)
 every_kind = pytest.mark.parametrize("kind", POOLS)
 
@@ -50,6 +52,7 @@ def picture(seed: int = 4) -> Tensor:
 
 
 def run(method: str, model: ModelHandle, targets: tuple[int, ...], **options: Any) -> TokenMaps:
+    options = QUICK.get(method, {}) | options
     maps = METHODS[method].function(model.forward(picture()), targets, **options)
     assert isinstance(maps, TokenMaps)
     return maps
