@@ -93,3 +93,19 @@ class ClassRow:
         class_token[..., 0] = 1
         weights = torch.cat([self._p.expand_as(s), s, class_token], dim=1).mT
         return Factored(weights, torch.cat([through_v, through_k, through_q], dim=1))
+
+    def without(self, normed: Tensor, features: Tensor) -> Tensor:
+        """Return the logits (b k) with one feature (b) at a time set to zero at every token.
+
+        `normed` is the norm's output (n d). Taking a feature away changes queries, keys and values
+        by a product of two vectors, so none of them is computed anew.
+        """
+        to_q, to_k, to_v = (w[:, features].reshape(*self._q.shape, -1) for w in self._weights)
+        gone = normed[:, features]  # n b
+        q = self._q[..., None] - to_q * gone[0]  # h e b
+        scores = torch.einsum("heb,hne->bhn", q, self._k)
+        scores = scores - torch.einsum("heb,heb,nb->bhn", q, to_k, gone)
+        p = (scores * self._block.attention.scale).softmax(-1)
+        mixed = torch.einsum("bhn,hne->bhe", p, self._v)
+        mixed = mixed - torch.einsum("bhn,nb,heb->bhe", p, gone, to_v)
+        return self._tail(mixed.flatten(1))

@@ -15,6 +15,7 @@ from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick, block_index, capturing
 from g3dvit_napari.models.native_attention import Pooling
+from g3dvit_napari.models.tail import Behind, without, without_each
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
@@ -63,6 +64,16 @@ class ForeignPass(Asked):
                 "of the last attention"
             )
         return gradients
+
+    def scores_without(self, features: Tensor, targets: Sequence[int], block: int = -1) -> Tensor:
+        """Return the explained numbers (f k) with one feature of that output at a time at zero."""
+        tokens, site = self.activations(block), self.site(block)
+        with capturing(self.model.network):
+            behind = Behind(self.model, self.image, site, tokens)
+            logits = without_each(
+                tokens, features, lambda some: behind(without(tokens, some)), self.tick
+            )
+        return self.objective.scores(logits, targets)
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
         """Return their mean over features (k n), and the mean size of its terms."""

@@ -58,6 +58,14 @@ class ForwardPass(Protocol):
         """Return their mean over features (k n), and the mean size of the terms behind it."""
         ...
 
+    def scores_without(self, features: Tensor, targets: Sequence[int], block: int = -1) -> Tensor:
+        """Return the explained numbers (f k) when one feature at a time is zero at every token.
+
+        `features` are their numbers (f) in the output of a block's attention norm or feature map;
+        what is in front of it does not run again where that can be had.
+        """
+        ...
+
     def attention(self) -> tuple[AttentionLayer, ...]:
         """Return queries, keys and values of every attention, first to last, without a graph."""
         ...

@@ -24,6 +24,7 @@ from g3dvit_napari.models.capture import (
 )
 from g3dvit_napari.models.closed_form import ClassRow, Factored
 from g3dvit_napari.models.native_attention import NativeAttention, Pooling
+from g3dvit_napari.models.tail import without, without_each
 from g3dvit_napari.models.vit3d import Block, ViT3D
 
 if TYPE_CHECKING:
@@ -126,6 +127,23 @@ class NativePass(Asked):
 
         with capturing(self._network):
             return self._attention.read_out_gradients(index, starts_of, pool)
+
+    def scores_without(self, features: Tensor, targets: Sequence[int], block: int = -1) -> Tensor:
+        """Return the explained numbers (f k) with one feature of that output at a time at zero."""
+        index = block_index(block, len(self._entering))
+        with capturing(self._network):
+            normed = self._normed(index)[0]
+            behind = partial(self._logits_without, index, normed)
+            logits = without_each(normed, features, behind, self.tick)
+        return self.objective.scores(logits, targets)
+
+    def _logits_without(self, index: int, normed: Tensor, features: Tensor) -> Tensor:
+        if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
+            return self._last.without(normed, features)
+        x = self._from_norm(index)(without(normed, features))
+        for later in range(index + 1, len(self._entering)):
+            x = self._whole(later)(x)
+        return x
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""
