@@ -243,7 +243,7 @@ def explain_classes(
     )
     if progress is not None:
         progress(1.0, "placing the map")
-    warnings = doubts_about(placement)
+    warnings = doubts_about(placement) + maps.remarks
     if model.device != asked_device:
         warnings += (f"{asked_device} has too little memory: computed on the {model.device}",)
     cut_at, provenance = _cut_at(entry, threshold, keep), provenance_of(model, warnings)

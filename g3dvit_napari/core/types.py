@@ -178,12 +178,15 @@ class TokenMaps:
         Where the values lie in the input; None: one per patch.
     figures
         Per class, what the method measured of itself: a completeness error, a standard error.
+    remarks
+        What a user should know of how the maps came about.
     """
 
     values: NDArray[np.float64]
     magnitude: NDArray[np.float64]
     cells: Cells | None = None
     figures: tuple[Mapping[str, float], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def of_class(self, row: int) -> TokenMaps:
         """Return the one map (f h w) of the class at a row, with its figures."""

@@ -87,6 +87,7 @@ class ForeignPass(Asked):
     def attention_gradients(
         self,
         targets: Sequence[int],  # noqa: ARG002 - not offered here
+        first: int = 0,  # noqa: ARG002
         *,
         skip_only: bool = False,  # noqa: ARG002
     ) -> tuple[Tensor, ...]:

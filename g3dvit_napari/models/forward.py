@@ -14,6 +14,7 @@ from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.foreign import ForeignPass
+from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native import NativePass
 from g3dvit_napari.models.native_attention import Pooling
 from g3dvit_napari.models.objective import Objective
@@ -66,18 +67,23 @@ class ForwardPass(Protocol):
         """
         ...
 
+    def linear_head(self) -> LinearHead:
+        """Return what is averaged over all cells and classified by one linear layer."""
+        ...
+
     def attention(self) -> tuple[AttentionLayer, ...]:
         """Return queries, keys and values of every attention, first to last, without a graph."""
         ...
 
     def attention_gradients(
-        self, targets: Sequence[int], *, skip_only: bool = False
+        self, targets: Sequence[int], first: int = 0, *, skip_only: bool = False
     ) -> tuple[Tensor, ...]:
-        """Return the gradients ∇o (k g h r e) at what every attention mixes (o = A v), in order.
+        """Return the gradients ∇o (k g h r e) at what each attention mixes (o = A v).
 
-        Query rows at the end that no gradient reaches may be left out (r ≤ n). With `skip_only`
-        queries, keys and values are held constant in every block: each o is cut off from what is
-        below it, and only the skip path and the feed-forward layers carry.
+        One per block, from `first` (which may be negative) to the last. Query rows at the end that
+        no gradient reaches may be left out (r ≤ n). With `skip_only` queries, keys and values are
+        held constant in every block: each o is cut off from what is below it, and only the skip
+        path and the feed-forward layers carry.
         """
         ...
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.models.anatomy import Anatomy, Site
@@ -23,6 +23,7 @@ from g3dvit_napari.models.capture import (
     pull_back,
 )
 from g3dvit_napari.models.closed_form import ClassRow, Factored
+from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native_attention import NativeAttention, Pooling
 from g3dvit_napari.models.tail import without, without_each
 from g3dvit_napari.models.vit3d import Block, ViT3D
@@ -43,7 +44,7 @@ def native_anatomy(network: ViT3D) -> Anatomy:
         sites=tuple(Site(name, "b n d", network.prefix_tokens, cells) for name in names),
         attention="global",
         pool="cls" if network.cls_pooling else "mean",
-        linear_head=not network.cls_pooling and hasattr(network.transformer, "norm"),
+        linear_head=not network.cls_pooling and isinstance(network.head, nn.Linear),
     )
 
 
@@ -112,11 +113,15 @@ class NativePass(Asked):
             return self._attention.layers()
 
     def attention_gradients(
-        self, targets: Sequence[int], *, skip_only: bool = False
+        self, targets: Sequence[int], first: int = 0, *, skip_only: bool = False
     ) -> tuple[Tensor, ...]:
-        """Return the gradients ∇o (k 1 h r e) at what every attention mixes, first to last."""
+        """Return the gradients ∇o (k 1 h r e) at what attention mixes, from one block to the last.
+
+        The last request is kept.
+        """
+        first, starts = block_index(first, len(self._entering)), self.starts(targets)
         with capturing(self._network):
-            return self._attention.gradients(self.starts(targets), self.tick, skip_only=skip_only)
+            return self._attention.gradients(starts, self.tick, first=first, skip_only=skip_only)
 
     def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
         """Return ∇o (k 1 h r e) of a block when the head reads what leaves it."""
@@ -144,6 +149,15 @@ class NativePass(Asked):
         for later in range(index + 1, len(self._entering)):
             x = self._whole(later)(x)
         return x
+
+    def linear_head(self) -> LinearHead:
+        """Return the tokens that are averaged, and the weight of the layer behind."""
+        network, site, last = self._network, self.site(), len(self._entering) - 1
+        assert isinstance(network.head, nn.Linear)  # offered otherwise to nobody
+        with capturing(network):
+            x = self._through(last, self._normed(last), skip=self._entering[last])
+            features = network.final(x)[0, site.prefix :]
+        return LinearHead(features, network.head.weight.detach(), site.cells)
 
     def balanced(self, targets: Sequence[int]) -> Balanced:
         """Return the tokens' relevance under LibraGrad's backward rules."""
@@ -189,12 +203,15 @@ class NativePass(Asked):
         return lambda x: self._finish(index, norm(x), skip=x)
 
     def _finish(self, index: int, normed: Tensor, *, skip: Tensor) -> Tensor:
+        x = self._through(index, normed, skip=skip)
+        return self._network.read_out(x) if index == len(self._entering) - 1 else x
+
+    def _through(self, index: int, normed: Tensor, *, skip: Tensor) -> Tensor:
         block, last = self._network.blocks[index], index == len(self._entering) - 1
         rows = 1 if last and self._network.cls_pooling else None  # only the class token is read
         q, k, v = block.attention.query_key_value(normed)
         x = block.attention.mix(q[:, :, :rows], k, v) + skip[:, :rows]
-        x = block.feed_forward(x) + x
-        return self._network.read_out(x) if last else x
+        return cast(Tensor, block.feed_forward(x) + x)
 
 
 def _run_block(block: Block, x: Tensor, out: Tensor) -> None:

@@ -46,15 +46,18 @@ class NativeAttention:
             self._layers = tuple(map(self._layer, range(len(self._entering))))
         return self._layers
 
-    def gradients(self, starts: Tensor, tick: Tick, *, skip_only: bool) -> tuple[Tensor, ...]:
-        """Return ∇o (k 1 h r e) of every block, given the gradients at the logits (k 1 c).
+    def gradients(
+        self, starts: Tensor, tick: Tick, *, first: int, skip_only: bool
+    ) -> tuple[Tensor, ...]:
+        """Return ∇o (k 1 h r e) of the blocks from `first` on, given those at the logits (k 1 c).
 
         The same request as the last one costs nothing.
         """
-        key = (starts.cpu().double().numpy().tobytes(), skip_only)
+        key = (starts.cpu().double().numpy().tobytes(), first, skip_only)
         if self._kept is None or self._kept[0] != key:
             self._kept = None  # free the old ones before the new ones need memory
-            self._kept = (key, self._pulled(starts[:, 0], tick, skip_only=skip_only))
+            found = self._pulled(starts[:, 0], tick, first=first, skip_only=skip_only)
+            self._kept = (key, found)
         return self._kept[1]
 
     def read_out_gradients(
@@ -71,14 +74,17 @@ class NativeAttention:
         pulled = recorded.pull(starts_of(recorded.value[0]))
         return self._split(torch.cat([first for first, *_ in pulled]), index)
 
-    def _pulled(self, above: Tensor, tick: Tick, *, skip_only: bool) -> tuple[Tensor, ...]:
+    def _pulled(
+        self, above: Tensor, tick: Tick, *, first: int, skip_only: bool
+    ) -> tuple[Tensor, ...]:
         """Go back from the gradients at the logits (k c), block by block."""
         found: list[Tensor] = []
-        for index in reversed(range(len(self._entering))):
+        for index in reversed(range(first, len(self._entering))):
             last = index == len(self._entering) - 1
             read_alone = self._network.cls_pooling and (last or skip_only)
             attend = partial(self._mixed, index=index, rows=1 if read_alone else None)
-            attended = None if skip_only or not index else Recorded(attend, self._entering[index])
+            stops = skip_only or index == first
+            attended = None if stops else Recorded(attend, self._entering[index])
             mixed = attended.value if attended else attend(self._entering[index])
             at_mixed, above = self._through_second_half(mixed, index, above)
             if attended:

@@ -88,6 +88,19 @@ def test_the_same_request_again_costs_nothing() -> None:
     assert not torch.equal(other[0], run.attention_gradients((1,))[0])
 
 
+def test_only_the_blocks_asked_for_are_gone_through() -> None:
+    ticks: list[int] = []
+    model = build("mean")
+    wanted = model.forward(picture()).attention_gradients((0,))
+    run = model.forward(picture(), lambda: ticks.append(1))
+    assert len(wanted) == 3
+    for first, blocks in ((-1, 1), (1, 2), (0, 3)):
+        ticks.clear()
+        found = run.attention_gradients((0,), first)
+        assert len(found) == len(ticks) == blocks
+        assert all(map(torch.equal, found, wanted[-blocks:]))
+
+
 def test_a_class_token_that_is_read_alone_leaves_one_row() -> None:
     found = build().forward(picture()).attention_gradients((0, 1))
     tokens = build().site().tokens
