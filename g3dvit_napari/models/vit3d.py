@@ -175,6 +175,11 @@ class ViT3D(nn.Module):
         """Whether the class token alone is read out."""
         return self.spec.pool == "cls"
 
+    @property
+    def head(self) -> nn.Module:
+        """What classifies the pooled token: a linear layer, mostly with a norm in front."""
+        return cast(nn.Module, self.linear_head if self.prefix_tokens == 0 else self.mlp_head)
+
     def embed(self, image: Tensor) -> Tensor:
         """Map an image (b c f h w) to the input tokens of the first block (b n d)."""
         pf, ph, pw = cast(tuple[int, int, int], self.spec.patch)
@@ -190,11 +195,13 @@ class ViT3D(nn.Module):
         `pool` is "cls" or "mean"; None: the network's own. With class-token pooling only the first
         token is read, so (b 1 d) serves as well.
         """
-        if hasattr(self.transformer, "norm"):
-            x = self.transformer.norm(x)
+        x = self.final(x)
         x = x[:, 0] if (pool or self.spec.pool) == "cls" else x.mean(dim=1)
-        head = cast(nn.Module, self.linear_head if self.prefix_tokens == 0 else self.mlp_head)
-        return cast(Tensor, head(x))
+        return cast(Tensor, self.head(x))
+
+    def final(self, x: Tensor) -> Tensor:
+        """Map the tokens after the last block to those that are pooled: the final norm, if any."""
+        return cast(Tensor, self.transformer.norm(x)) if hasattr(self.transformer, "norm") else x
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image (b c f h w) to logits (b k)."""

@@ -1,0 +1,71 @@
+"""CAM, patch by patch; its mean and the bias are the logit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.offers import lacking
+
+
+def averaged(model: ModelHandle, image: Tensor) -> np.ndarray:
+    """The tokens (n d) that are averaged."""
+    x = model.network.embed(image)
+    for block in model.network.blocks:
+        x = block(x)
+    if model.prefix_tokens == 0:
+        x = model.network.transformer.norm(x)
+    return x[0].detach().numpy()
+
+
+def plain_shares(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return np.array([sum(w * a for w, a in zip(weight, row, strict=True)) for row in features])
+
+
+def without_norm(model: ModelHandle) -> ModelHandle:
+    """A network whose pooled token, the class token in it, goes straight to a linear layer."""
+    model.network.mlp_head = model.network.mlp_head[1]
+    return model
+
+
+@pytest.mark.parametrize("kind", ["simple", "mean"])
+def test_values_follow_the_formula(build: Any, image: Tensor, kind: str) -> None:
+    model = build("simple") if kind == "simple" else without_norm(build("mean"))
+    tokens, weight = averaged(model, image), model.network.head.weight.detach().numpy()
+    maps = METHODS["cam"].function(model.forward(image), (3, 0))
+    for row, target in enumerate((3, 0)):
+        wanted = plain_shares(tokens, weight[target])
+        logit = wanted.mean() + model.network.head.bias[target].item()
+        assert logit == pytest.approx(model.network(image)[0, target].item(), abs=1e-12)
+        patches = wanted[model.prefix_tokens :]
+        assert patches.min() < -1e-2 < 1e-2 < patches.max()
+        np.testing.assert_allclose(maps.values[row].ravel(), patches, rtol=0, atol=1e-12)
+        assert (maps.magnitude[row].ravel() >= np.abs(patches)).all()
+
+
+def test_a_contrast_is_the_difference_of_two_maps(build: Any, image: Tensor) -> None:
+    model = build("simple")
+    one, other = METHODS["cam"].function(model.forward(image), (1, 2)).values
+    run = model.forward(image, objective=Objective("contrast", against=2))
+    found = METHODS["cam"].function(run, (1,)).values[0]
+    np.testing.assert_allclose(found, one - other, rtol=0, atol=1e-12)
+
+
+def test_networks_that_end_in_something_else_are_not_offered_it(build: Any) -> None:
+    needs = METHODS["cam"].needs
+    assert not lacking(needs, build("simple").offers)
+    assert not lacking(needs, without_norm(build("mean")).offers)
+    for kind in ("class token", "mean"):
+        assert "not one linear layer" in lacking(needs, build(kind).offers)
+
+
+def test_a_class_that_does_not_exist_is_refused(build: Any, image: Tensor) -> None:
+    with pytest.raises(MethodError, match="class 4 asked for"):
+        METHODS["cam"].function(build("simple").forward(image), (4,))
