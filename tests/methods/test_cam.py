@@ -45,7 +45,7 @@ def test_values_follow_the_formula(build: Any, image: Tensor, kind: str) -> None
         logit = wanted.mean() + model.network.head.bias[target].item()
         assert logit == pytest.approx(model.network(image)[0, target].item(), abs=1e-12)
         patches = wanted[model.prefix_tokens :]
-        assert patches.min() < -1e-2 < 1e-2 < patches.max()
+        assert np.ptp(patches) > 0.1
         np.testing.assert_allclose(maps.values[row].ravel(), patches, rtol=0, atol=1e-12)
         assert (maps.magnitude[row].ravel() >= np.abs(patches)).all()
 
