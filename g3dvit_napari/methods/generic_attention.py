@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.attention import Piece
-from g3dvit_napari.models.attention_maps import (
-    attention_gradients,
-    reading_row,
-    to_attention_maps,
-)
-from g3dvit_napari.models.capture import expect
+from g3dvit_napari.models.attention_maps import attention_gradients, to_attention_maps
 from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.row_vectors import carried, row_times
+from g3dvit_napari.models.rollout import accumulated
 
 
 @METHODS.register(
@@ -34,27 +31,13 @@ def generic_attention(run: ForwardPass, targets: tuple[int, ...]) -> TokenMaps:
 
     On networks that attend in windows and merge patches it is this project's own extension.
     """
-    parts = [_relevance(run, gradients) for gradients in attention_gradients(run, targets)]
-    return to_attention_maps(run, torch.cat(parts))
+    rows = [
+        accumulated(run, partial(_fused, gradients), count=len(gradients[0]))
+        for gradients in attention_gradients(run, targets)
+    ]
+    return to_attention_maps(run, torch.cat(rows))
 
 
-def _relevance(run: ForwardPass, gradients: tuple[Tensor, ...]) -> Tensor:
-    """Return row(R − I), one per class (k n).
-
-    row(R) = row(I) (I + Ā_L) … (I + Ā_1). What comes of the identity alone, row(I), is carried
-    beside the rest: subtracted at the end it would leave rounding errors of its own size.
-    """
-    layers = run.attention()
-    expect(run.tick, len(layers))
-
-    def step(index: int, r: Tensor) -> Tensor:
-        def matrix(piece: Piece, which: int) -> Tensor:
-            terms = piece.weights * piece.gradient(gradients[index][which])
-            return terms.relu().mean(1, keepdim=True)
-
-        _, moved = row_times(layers[index], r.sum(1, keepdim=True), matrix)
-        return torch.cat([r[:, :1], r[:, 1:] + moved], dim=1)
-
-    row = reading_row(run, layers[-1].site)
-    start = torch.stack([row, torch.zeros_like(row)]).expand(len(gradients[0]), -1, -1)
-    return carried(layers, start, step, run.tick)[:, 1]
+def _fused(gradients: tuple[Tensor, ...], index: int, piece: Piece, which: int) -> Tensor:
+    """Return Ā (g r n) of a piece of a block, for one of the classes."""
+    return (piece.weights * piece.gradient(gradients[index][which])).relu().mean(1)

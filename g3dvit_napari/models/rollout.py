@@ -53,6 +53,27 @@ def rolled_out(
     return carried(layers, start, step, run.tick)[:, 0]
 
 
+def accumulated(run: ForwardPass, fuse: Fuse, *, count: int) -> Tensor:
+    """Return row((I + M_L) … (I + M_1) − I), one per class (k n); `fuse` gives M as above.
+
+    What comes of the identity alone is carried beside the rest: subtracted at the end it would
+    leave rounding errors of its own size.
+    """
+    layers = run.attention()
+    expect(run.tick, len(layers))
+
+    def step(index: int, r: Tensor) -> Tensor:
+        def matrix(piece: Piece, which: int) -> Tensor:
+            return fuse(index, piece, which)[:, None]
+
+        _, moved = row_times(layers[index], r.sum(1, keepdim=True), matrix)
+        return torch.cat([r[:, :1], r[:, 1:] + moved], dim=1)
+
+    row = reading_row(run, layers[-1].site)
+    start = torch.stack([row, torch.zeros_like(row)]).expand(count, -1, -1)
+    return carried(layers, start, step, run.tick)[:, 1]
+
+
 def without_smallest(piece: Piece, fused: Tensor, discard: float) -> Tensor:
     """Set the smallest share of each row (g r n) to zero.
 
