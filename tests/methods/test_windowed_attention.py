@@ -137,7 +137,7 @@ WANTED: dict[str, Callable[[Pass, int], Tensor]] = {
     "raw_attention": lambda run, _: run.weights(2).mean(0).mean(0),
     "attention_rollout": lambda run, _: rollout(lambda i: run.weights(i).mean(0)),
     "gradient_rollout": lambda run, c: rollout(
-        run, lambda i: (run.weights(i) * run.gradient(i, c)).mean(0).relu()
+        lambda i: (run.weights(i) * run.gradient(i, c)).mean(0).relu()
     ),
     "generic_attention": generic,
     "attention_grad_cam": lambda run, c: weighted(run, 2, c) / 2,
