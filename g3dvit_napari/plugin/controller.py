@@ -17,6 +17,7 @@ from superqt.utils import qthrottled
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
 from g3dvit_napari.plugin import jobs
+from g3dvit_napari.plugin.answers import Answers
 from g3dvit_napari.plugin.lane import Lane
 from g3dvit_napari.plugin.layers import role_of
 from g3dvit_napari.plugin.overlay import Overlay
@@ -45,7 +46,9 @@ class Controller(QObject):
         self._memo = jobs.VolumeMemo()
         self._overlay: Overlay | None = None
         self._anatomy: Layer | None = None
-        self._asked_for: Layer | None = None
+        self._asked: tuple[Layer, jobs.Inquiry] | None = None
+        self._answers = Answers()
+        self._next: jobs.Inquiry | None = None  # whose other classes are fetched when all is quiet
         self._display: dict[str, str] = {}
         self._models = self._lane("loading the model", self._on_model_loaded)
         self._models.failed.connect(self._on_model_failed)
@@ -53,6 +56,7 @@ class Controller(QObject):
         self._explanations = self._lane("the explanation", self._on_explained)
         self._pictures = self._lane("the threshold", self._on_cut, quiet=True)
         self._files = self._lane("saving", self._on_saved)
+        self._ahead = Lane("the look ahead")  # nobody is told of it, nor of its errors
         self._preview = qthrottled(self._cut_now, timeout=PREVIEW_MS[2])
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
@@ -68,16 +72,22 @@ class Controller(QObject):
 
     @property
     def _lanes(self) -> tuple[Lane, ...]:
-        return self._models, self._volumes, self._explanations, self._pictures, self._files
+        return (*self._awaited, self._pictures, self._ahead)
+
+    @property
+    def _awaited(self) -> tuple[Lane, ...]:
+        return self._models, self._volumes, self._explanations, self._files
 
     @property
     def busy(self) -> bool:
         """Whether anything runs that the user waits for."""
-        return any(lane.busy for lane in self._lanes if lane is not self._pictures)
+        return any(lane.busy for lane in self._awaited)
 
     def load_model(self, path: str, spec: str = "", device: str = "auto") -> None:
         """Load a checkpoint; the present model goes when the new one has come or has failed."""
         self._explanations.cancel()
+        self._asked = None
+        self.stop_looking_ahead()
         self._models.submit(partial(jobs.load_model, path, spec, device))
 
     def open_volume(self, path: str) -> None:
@@ -89,12 +99,19 @@ class Controller(QObject):
         if self.model is None:
             return
         self._pictures.cancel()
-        self._asked_for = layer
+        self.stop_looking_ahead()
         chosen: jobs.Frame = "mean"
         if frame == "current" and layer.ndim > 3:
             chosen = self.frame_index(layer)
         volume = partial(self._memo.volume, layer, chosen)
-        self._explanations.submit(partial(jobs.explain, self.model, volume, request))
+        inquiry = jobs.Inquiry(self.model, volume, request)
+        self._asked = layer, inquiry
+        self._explanations.submit(partial(jobs.explain, inquiry, self._answers))
+
+    def stop_looking_ahead(self) -> None:
+        """Fetch no further classes of what is shown: something else matters now."""
+        self._next = None
+        self._ahead.cancel()
 
     def preview(self, threshold: Threshold) -> None:
         """Move the gate on the map at once; at most one move per frame of the screen."""
@@ -126,7 +143,8 @@ class Controller(QObject):
             self._files.submit(partial(jobs.save, self.explanation, folder))
 
     def cancel(self) -> None:
-        """Stop what the user waits for."""
+        """Stop what the user waits for, and what nobody waits for, too."""
+        self._next = self._asked = None
         for lane in self._lanes:
             lane.cancel()
 
@@ -135,7 +153,7 @@ class Controller(QObject):
         self.cancel()
         self._preview.cancel()
         self._drop_overlay()
-        self._memo = jobs.VolumeMemo()
+        self._forget()
         if self.model is not None:
             self.model = None
             self.model_changed.emit(None)
@@ -144,8 +162,8 @@ class Controller(QObject):
         """Stop for good when the window has gone: plain attributes alone, Qt may be gone too."""
         for lane in self._lanes:
             lane.close()
-        self._overlay = self._anatomy = self._asked_for = self.explanation = self.model = None
-        self._memo = jobs.VolumeMemo()
+        self._overlay = self._anatomy = self._asked = self.explanation = self.model = None
+        self._forget()
 
     def frame_index(self, layer: Layer) -> int:
         """Return which frame of a series the viewer's slider shows."""
@@ -157,13 +175,19 @@ class Controller(QObject):
         if self._overlay is not None and self.explanation is not None:
             self._overlay.set_cut(self.explanation.scaled.cut(threshold))
 
+    def _forget(self) -> None:
+        """Let go of volumes, networks and answers that were kept for the next question."""
+        self._next, self._memo, self._answers = None, jobs.VolumeMemo(), Answers()
+
     def _on_model_loaded(self, model: jobs.LoadedModel) -> None:
         self.model = model
+        self._forget()
         self.model_changed.emit(model)
 
     def _on_model_failed(self, _message: str) -> None:
         """Have no model rather than another one than the form names."""
         self.model = None
+        self._forget()
         self.model_changed.emit(None)
 
     def _on_volume_read(self, layers: list[tuple[Any, ...]]) -> None:
@@ -172,10 +196,12 @@ class Controller(QObject):
             self.volume_opened.emit(layer)
 
     def _on_explained(self, explanation: Explanation) -> None:
-        layer, self._asked_for = self._asked_for, None
-        if layer not in self._viewer.layers:
+        asked, self._asked = self._asked, None
+        if asked is None or asked[0] not in self._viewer.layers:
+            self._forget()
             self._on_failed("The volume was removed meanwhile; choose another and compute again.")
             return
+        layer, inquiry = asked
         overlay = self._overlay if self._anatomy is layer else None
         new = overlay is None
         if overlay is None:
@@ -183,9 +209,10 @@ class Controller(QObject):
             self._anatomy, self._overlay = layer, self._new_overlay(layer)
             overlay = self._overlay
         self.explanation = explanation
-        overlay.show(explanation, published=True)
+        overlay.show(explanation)
         if new:
             self._viewer.layers.selection.active = layer
+        self._next = inquiry if inquiry.looks_ahead else None
         self.explained.emit(explanation)
 
     def _new_overlay(self, layer: Layer) -> Overlay:
@@ -199,7 +226,7 @@ class Controller(QObject):
             return
         self._preview.cancel()
         self.explanation = explanation
-        self._overlay.show(explanation, published=True)
+        self._overlay.recut(explanation)
         self.explained.emit(explanation)
 
     def _on_saved(self, paths: list[Path]) -> None:
@@ -211,10 +238,15 @@ class Controller(QObject):
 
     def _on_busy_changed(self, _busy: bool) -> None:
         self.busy_changed.emit(self.busy)
+        if self._next is not None and not self.busy:
+            self._ahead.submit(partial(jobs.look_ahead, self._next, self._answers))
+            self._next = None
 
     def _on_layer_removed(self, event: Any) -> None:
         if event.value is self._anatomy:
+            self.stop_looking_ahead()
             self._drop_overlay()
+            self._forget()
 
     def _drop_overlay(self) -> None:
         if self._overlay is None:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.maps import saved_differs
 from g3dvit_napari.plugin.model_box import CHECKPOINT_ENDINGS, ModelBox
 from g3dvit_napari.plugin.question_box import QuestionBox
 from g3dvit_napari.plugin.run_bar import RunBar
@@ -82,7 +83,7 @@ class ExplainForm(QWidget):
     def show_explanation(self, found: Explanation) -> None:
         """Show the answer in words."""
         self.question.show_probabilities(found.prediction.probabilities, found.predicted)
-        self.view.offer_map(True)
+        self.view.offer_map(True, saved_differs(found))
         doubts = (found.message if found.status != "ok" else "", *found.warnings)
         self.run.show_result(answer(found), "\n".join(filter(None, doubts)))
 

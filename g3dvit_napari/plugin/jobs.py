@@ -7,13 +7,15 @@ widget or changes a layer.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Stage, Threshold, Volume
+from g3dvit_napari.plugin.answers import Answers, question_of
 from g3dvit_napari.plugin.lane import Report
 from g3dvit_napari.plugin.layers import volume_of
 
@@ -32,6 +34,7 @@ class LoadedModel:
     name: str
     entries: tuple[Entry, ...]
     reasons: Mapping[str, str]  # method: why this network cannot serve it
+    turn: threading.Lock = field(default_factory=threading.Lock)  # a network answers one at a time
 
     @property
     def remarks(self) -> str:
@@ -92,26 +95,73 @@ def read_layers(path: str, report: Report) -> list[tuple[Any, ...]]:
     return read_volume_file(path)
 
 
-def explain(
-    model: LoadedModel,
-    volume: Callable[[], Volume],
-    request: ExplanationRequest,
-    report: Report,
-) -> Explanation:
-    """Explain a volume, which is fetched here because a long series takes a while."""
+@dataclass(frozen=True, eq=False)
+class Inquiry:
+    """A request about a volume, which is fetched late because a long series takes a while."""
+
+    model: LoadedModel
+    volume: Callable[[], Volume]
+    request: ExplanationRequest
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether other classes are fetched before they are asked for: each takes a while."""
+        entries = {entry.name: entry for entry in self.model.entries}
+        entry = entries[self.request.method]
+        return entry.cost == "one pass" and entry.class_specific
+
+
+def explain(inquiry: Inquiry, answers: Answers, report: Report) -> Explanation:
+    """Explain a volume, from memory where the answer is known."""
     report(0.0, "preparing the volume")
+    volume = inquiry.volume()
+    with inquiry.model.turn:  # a look ahead leaves it at its next step
+        explanation = _answer(inquiry, answers, volume, report)
+    report(1.0, "preparing the threshold")
+    for stage in STAGES:  # each sorts its values once, here rather than under the slider
+        explanation.scaled.cut(replace(inquiry.request.threshold, stage=stage))
+    return explanation
+
+
+def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) -> Explanation:
+    request = inquiry.request
+    if not inquiry.looks_ahead:
+        return _explained(inquiry, volume, request.target, report)
+    question = question_of(volume, request)
+    known = answers.recall(question, request.target)
+    if known is not None:
+        return rethreshold(known, request.threshold, report)
+    found = _explained(inquiry, volume, request.target, report)
+    answers.remember(question, found)
+    return found
+
+
+def look_ahead(inquiry: Inquiry, answers: Answers, report: Report) -> None:
+    """Explain the other classes, the likely ones first; each is remembered as it comes.
+
+    One at a time: none takes more memory than the first, and a stop loses one at most.
+    """
+    volume = inquiry.volume()
+    question = question_of(volume, inquiry.request)
+    for target in answers.missing(question):
+        with inquiry.model.turn:
+            answers.remember(question, _explained(inquiry, volume, target, report))
+
+
+def _explained(
+    inquiry: Inquiry, volume: Volume, target: int | str | None, report: Report
+) -> Explanation:
+    report(0.0, "preparing the volume")  # stops here when it was cancelled while it waited
+    request = inquiry.request
     explanation: Explanation = facade().explain(
-        volume(),
-        model.handle,
+        volume,
+        inquiry.model.handle,
         request.method,
-        request.target,
+        target,
         threshold=request.threshold,
         progress=report,
         **request.parameters,
     )
-    report(1.0, "preparing the threshold")
-    for stage in STAGES:  # each sorts its values once, here rather than under the slider
-        explanation.scaled.cut(replace(request.threshold, stage=stage))
     return explanation
 
 

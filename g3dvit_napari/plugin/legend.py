@@ -8,7 +8,7 @@ from typing import Any
 from napari.components.overlays import TextOverlay
 from napari.layers import Image
 
-from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.core.types import Explanation, Threshold, ThresholdKind
 
 CAPTION = "g3dvit_caption"
 WIDTH = 32  # letters per line: the letter at the top edge stays free on small canvases
@@ -71,10 +71,13 @@ def words_for_cut(cut: float | None, signed: bool) -> str:
 
 
 def words_for_threshold(threshold: Threshold) -> str:
-    """Say how a published picture was cut."""
-    what = {
+    """Say how the saved map was cut."""
+    what: dict[ThresholdKind, str] = {
         "keep": f"top {threshold.amount:g} % of {threshold.stage}",
-        "otsu": f"Otsu's threshold on {threshold.stage}",
+        "mass": f"{threshold.stage} holding {threshold.amount:g} %",
+        "otsu": f"Otsu's cut on {threshold.stage}",
         "value": f"{threshold.stage} from {threshold.amount:.2f}",
+        "absolute": f"{threshold.stage} from {threshold.amount:.3g}, raw",
+        "none": "uncut",
     }
-    return what.get(threshold.kind, "everything shown")
+    return what[threshold.kind]

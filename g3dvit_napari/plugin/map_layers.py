@@ -15,7 +15,8 @@ from g3dvit_napari.plugin import maps, scenes
 from g3dvit_napari.plugin.layers import KEY, Grid, entry_of, grid_of, metadata_of, role_of
 from g3dvit_napari.plugin.maps import Resolution
 
-ROLES: dict[Resolution, str] = {"smooth": "relevance", "patches": "patches"}
+ROLES: dict[Resolution, str] = {"smooth": "relevance", "patches": "patches", "saved": "saved"}
+_SUFFIXES: dict[Resolution, str] = {"smooth": "", "patches": " | patches", "saved": " | as saved"}
 
 
 class MapLayers:
@@ -36,11 +37,9 @@ class MapLayers:
         """Return the map layers there are."""
         return [layer for name in ROLES if (layer := self.find(name)) is not None]
 
-    def draw(
-        self, explanation: Explanation, resolution: Resolution, grid: Grid, *, published: bool
-    ) -> Image:
+    def draw(self, explanation: Explanation, resolution: Resolution, grid: Grid) -> Image:
         """Bring the map into its layer, adding the layer when there is none."""
-        values, shown = _map(explanation, resolution, grid, published)
+        values, shown = _map(explanation, resolution, grid)
         look = scenes.map_look(explanation.signed, resolution == "patches")
         place = grid.keywords(shown)
         entry = self._entry(explanation, resolution, shown)
@@ -60,11 +59,16 @@ class MapLayers:
         _update(layer, {**place, **{k: look[k] for k in ("rendering", "contrast_limits")}})
         return layer
 
+    def note(self, explanation: Explanation) -> None:
+        """Write a request of another threshold into the layers; their data stay."""
+        for layer in self.all():
+            entry = {**entry_of(layer), "request": asdict(explanation.request)}
+            layer.metadata = {**layer.metadata, KEY: entry}
+
     def _entry(
         self, explanation: Explanation, resolution: Resolution, shown: space.Affine
     ) -> dict[str, Any]:
-        patches = resolution == "patches"
-        blocks = patches and not _is_native(shown, explanation)
+        blocks = resolution == "patches" and not _is_native(shown, explanation)
         volume = explanation.patch_map if blocks else explanation.relevance
         name = f"{explanation.target_name} | {explanation.request.method}"
         return metadata_of(
@@ -72,7 +76,7 @@ class MapLayers:
             ROLES[resolution],
             shown,
             repeated=maps.DETAIL if blocks else 1,
-            name=f"{name} | patches" if patches else name,
+            name=name + _SUFFIXES[resolution],
             anatomy=str(self._anatomy.unique_id),
             request=asdict(explanation.request),
             target=explanation.target_name,
@@ -87,11 +91,11 @@ def _is_native(shown: space.Affine, explanation: Explanation) -> bool:
 
 
 def _map(
-    explanation: Explanation, resolution: Resolution, grid: Grid, published: bool
+    explanation: Explanation, resolution: Resolution, grid: Grid
 ) -> tuple[NDArray[Any], space.Affine]:
     if resolution == "patches":
         return maps.place_patches(maps.patch_map(explanation), explanation, grid)
-    source = maps.published_map if published else maps.smooth_map
+    source = maps.saved_map if resolution == "saved" else maps.smooth_map
     return source(explanation), grid.shown
 
 

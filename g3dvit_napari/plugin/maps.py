@@ -1,4 +1,4 @@
-"""The arrays behind the picture: the scaled map, uncut, smooth or in the network's own blocks."""
+"""The arrays behind the picture: the scaled map, smooth or in blocks, and the map as saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from g3dvit_napari.core.types import Explanation, Volume
 from g3dvit_napari.plugin.layers import Grid
 
 Array = NDArray[Any]
-Resolution = Literal["smooth", "patches"]
+Resolution = Literal["smooth", "patches", "saved"]
 DETAIL = 6  # cells per side of a drawn block: napari's rays would step over single large ones
 PARALLEL = 1e-3  # largest share of a step that may run along another axis
 
@@ -22,9 +22,14 @@ def smooth_map(explanation: Explanation) -> Array:
     return visible(explanation.scaled.voxels)
 
 
-def published_map(explanation: Explanation) -> Array:
-    """Return the map as published: cut first, where the request says so; 0 outside the view."""
+def saved_map(explanation: Explanation) -> Array:
+    """Return the map exactly as it is saved: cut as the request says; 0 outside the view."""
     return visible(explanation.relevance.data)
+
+
+def saved_differs(explanation: Explanation) -> bool:
+    """Whether the saved map is more than the smooth one behind a gate: cut before smoothing."""
+    return explanation.cut is not None and explanation.request.threshold.stage == "patches"
 
 
 def visible(values: Array) -> Array:

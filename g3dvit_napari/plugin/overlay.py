@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from g3dvit_napari.core.types import Explanation
-from g3dvit_napari.plugin import legend
+from g3dvit_napari.plugin import legend, maps
 from g3dvit_napari.plugin.colormaps import SIGNED, UNSIGNED, Edge, base_name, gated, publish
 from g3dvit_napari.plugin.layers import Grid, entry_of, grid_over
 from g3dvit_napari.plugin.map_layers import ROLES, MapLayers
@@ -33,7 +33,6 @@ class Overlay:
         self._maps = MapLayers(viewer, volume_layer)
         self._explanation: Explanation | None = None
         self._grid: Grid | None = None
-        self._published = False
         self._base: str | None = None  # the user's colour map; None: the one we propose
         self._gating = False
         self.cut: float | None = None
@@ -67,20 +66,9 @@ class Overlay:
         """The letters at the left, right, top and bottom edge."""
         return self._letters.texts
 
-    def show(self, explanation: Explanation, *, published: bool = False) -> Image:
-        """Show an explanation in our layer, adding it when there is none.
-
-        Parameters
-        ----------
-        explanation
-            Of the volume of this overlay's layer.
-        published
-            Show the map as the request cuts it on patches, before smoothing, instead of the whole
-            map behind a gate at the same value. Cut on voxels the two are one picture.
-        """
+    def show(self, explanation: Explanation) -> Image:
+        """Show an explanation of our layer's volume, adding a layer when there is none."""
         self._explanation, self.cut = explanation, explanation.cut
-        on_patches = explanation.request.threshold.stage == "patches"
-        self._published = published and on_patches and self.cut is not None
         self._grid = grid_over(self._anatomy, explanation.relevance)
         layer = self._draw(self.resolution)
         for other in ROLES:
@@ -89,13 +77,22 @@ class Overlay:
         self._gate()
         return layer
 
-    def set_cut(self, value: float | None) -> None:
-        """Hide what is below `value` (0 to 1, absolute for signed maps); only colours change."""
-        self.cut = value
-        if self._published:
-            self._published = False  # that map was cut already: show the whole one behind a gate
-            self._draw("smooth")
+    def recut(self, explanation: Explanation) -> None:
+        """Take the explanation on show, cut elsewhere: of all data only the saved map's change."""
+        self._explanation, self.cut = explanation, explanation.cut
+        self._maps.note(explanation)
+        if self._maps.find("saved") is not None:
+            self._draw("saved")
         self._gate()
+
+    def set_cut(self, value: float | None) -> None:
+        """Hide what is below `value` (0 to 1, absolute for signed maps); only colours change.
+
+        The map as saved was cut before it was drawn: it waits for `recut`.
+        """
+        self.cut = value
+        if self.resolution != "saved":
+            self._gate()
 
     def set_edge(self, edge: Edge) -> None:
         """End the map sharply at the cut, or let it fade below."""
@@ -108,7 +105,7 @@ class Overlay:
         self._gate()
 
     def set_resolution(self, resolution: Resolution) -> None:
-        """Show the smooth map, or the blocks that the network really resolved."""
+        """Show the smooth map, the blocks that the network resolved, or the map as saved."""
         self.resolution = resolution
         if self._explanation is None:
             return
@@ -163,9 +160,7 @@ class Overlay:
         if self._explanation is None or self._grid is None:
             raise RuntimeError("nothing to draw: call show() first")
         new = self._maps.find(resolution) is None
-        layer = self._maps.draw(
-            self._explanation, resolution, self._grid, published=self._published
-        )
+        layer = self._maps.draw(self._explanation, resolution, self._grid)
         if new:
             legend.show_colorbar(layer)
             layer.events.colormap.connect(self._on_colormap_changed)
@@ -177,7 +172,7 @@ class Overlay:
         if layer is None:
             return
         signed = layer.contrast_limits[0] < 0
-        cut = None if self._published and self.resolution == "smooth" else self.cut
+        cut = None if self.resolution == "saved" else self.cut
         base = self._base or (SIGNED if signed else UNSIGNED)
         ndisplay = int(self._viewer.dims.ndisplay)
         self._gating = True
@@ -187,14 +182,17 @@ class Overlay:
             )
         finally:
             self._gating = False
-        self._write_caption(cut, signed)
+        self._write_caption(signed)
 
-    def _write_caption(self, cut: float | None, signed: bool) -> None:
+    def _write_caption(self, signed: bool) -> None:
         if self._explanation is None or self._grid is None:
             return
-        shown = legend.words_for_cut(cut, signed)
-        if self._published and cut is None:
-            shown = legend.words_for_threshold(self._explanation.request.threshold)
+        shown = legend.words_for_cut(self.cut, signed)
+        saved = legend.words_for_threshold(self._explanation.request.threshold)
+        if self.resolution == "saved":
+            shown = f"as saved: {saved}"
+        elif self.resolution == "smooth" and maps.saved_differs(self._explanation):
+            shown += f"\nsaved map: {saved}"
         self._legend.write(legend.caption(self._explanation, shown, self._grid.badge))
 
     def _on_colormap_changed(self, event: object = None) -> None:

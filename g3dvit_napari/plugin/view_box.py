@@ -9,14 +9,25 @@ from g3dvit_napari.plugin.section import Section, allow, explain
 from g3dvit_napari.plugin.switch import Switch
 
 _NO_MAP = "Compute an explanation first."
+_SAME = "Here the saved map is the smooth one as shown; only a cut on patches makes it another."
+_NO_EDGE = "The saved map ends where it was cut: nothing lies below."
 SWITCHES = {
     "view": {
         "slices": ("Slices", "Show the head in slices."),
         "volume": ("Volume", "Show the head as a volume."),
     },
     "resolution": {
-        "smooth": ("Smooth", "Interpolate the map between the centres of the patches."),
+        "smooth": (
+            "Smooth",
+            "Interpolate the map between the centres of the patches,\n"
+            "and hide what lies below the threshold.",
+        ),
         "patches": ("Patches", "Show the patches: what the network really resolved."),
+        "saved": (
+            "As saved",
+            "Cut on patches, then smoothed: exactly the map that is saved.\n"
+            "It is drawn anew once the threshold rests.",
+        ),
     },
     "edge": {
         "hard": ("Hard", "Show nothing below the threshold."),
@@ -56,7 +67,9 @@ class ViewBox(Section):
         self.add_wide(_row(self.peak, self.save))
         self.peak.clicked.connect(self.peak_requested)
         self.save.clicked.connect(self.save_requested)
-        self.offer_map(False)
+        self._has_map = False
+        self._adapt()
+        self.changed.connect(self._adapt)
 
     def values(self) -> dict[str, str]:
         """Return the value of every switch."""
@@ -66,12 +79,24 @@ class ViewBox(Section):
         """Set switches without telling anyone."""
         for name, value in values.items():
             self.switches[name].choose(value)
+        self._adapt()
 
-    def offer_map(self, there: bool) -> None:
-        """Enable what needs a map."""
-        reason = "" if there else _NO_MAP
-        for control in (self.peak, self.save, self.switches["resolution"], self.switches["edge"]):
+    def offer_map(self, there: bool, saved_differs: bool = True) -> None:
+        """Enable what needs a map; the saved one, where it is another picture than the smooth."""
+        self._has_map = there
+        resolution = self.switches["resolution"]
+        allow(resolution.button("saved"), "" if saved_differs else _SAME)
+        if resolution.value() == "saved" and not saved_differs:
+            resolution.choose("smooth")
+            self.changed.emit("resolution", "smooth")
+        self._adapt()
+
+    def _adapt(self, *_: object) -> None:
+        reason = "" if self._has_map else _NO_MAP
+        for control in (self.peak, self.save, self.switches["resolution"]):
             allow(control, reason)
+        saved = self.switches["resolution"].value() == "saved"
+        allow(self.switches["edge"], reason or (_NO_EDGE if saved else ""))
 
 
 def _row(*buttons: QPushButton) -> QWidget:

@@ -161,6 +161,7 @@ class ExplainWidget(QWidget):
     def _on_volume_changed(self) -> None:
         layer = self._layer()
         self._asked = False
+        self.controller.stop_looking_ahead()
         self.form.volume.show_series(layer.data.shape[0] if layer and layer.ndim == 4 else 0)
         source = entry_of(layer).get("source") if layer is not None else None
         self.form.volume.show_remark("\n".join(source.warnings) if source is not None else "")

@@ -37,7 +37,15 @@ ENTRIES = {
             ),
             keep_stage="patches",
         ),
-        Entry("libra_grad", "LibraGrad", _exact, (), signed=True, needs=frozenset({"balanced"})),
+        Entry(
+            "libra_grad",
+            "LibraGrad",
+            _exact,
+            (),
+            signed=True,
+            needs=frozenset({"balanced"}),
+            cost="one pass",
+        ),
         Entry(
             "occlusion",
             "Occlusion",
@@ -89,7 +97,7 @@ class StandIn:
         self.error: Exception | None = None
         self.status = "ok"
         self.handle = Handle()
-        self.stopped = 0
+        self.stopped = self.running = self.most_at_once = 0
 
     def load_model(self, path: str, spec: str | None, device: str) -> Handle:
         self._called("load_model", path=path, spec=spec, device=device)
@@ -111,6 +119,8 @@ class StandIn:
     ) -> Explanation:
         self._called("explain", method=method, target=target, volume=volume, **parameters)
         assert model is self.handle
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
         try:
             for step in range(self.steps):
                 progress(step / self.steps, "running the network")
@@ -118,6 +128,8 @@ class StandIn:
         except BaseException:
             self.stopped += 1
             raise
+        finally:
+            self.running -= 1
         number = 1 if target is None else target
         made = explanation_of(
             volume,

@@ -395,6 +395,25 @@ def test_switches_tell_their_value(form, qtbot) -> None:
     assert heard == [("view", "volume"), ("resolution", "patches"), ("edge", "faded")]
 
 
+def test_saved_map_is_a_choice_where_it_is_another_picture(form) -> None:
+    form.show_model(loaded())
+    resolution, heard = form.view.switches["resolution"], []
+    form.view.changed.connect(lambda *args: heard.append(args))
+    form.show_explanation(explanation_of(head(), threshold=Threshold("keep", 5.0, "patches")))
+    assert resolution.button("saved").isEnabled()
+    assert "exactly the map that is saved" in resolution.button("saved").toolTip()
+    resolution.button("saved").click()
+    assert not form.view.switches["edge"].isEnabled()  # below its threshold there is nothing
+    assert "nothing lies below" in form.view.switches["edge"].toolTip()
+    for threshold in (Threshold("keep", 5.0, "voxels"), Threshold("none", 0.0, "patches")):
+        form.show_explanation(explanation_of(head(), threshold=threshold))
+        assert resolution.value() == "smooth"
+        assert not resolution.button("saved").isEnabled()
+        assert "saved map is the smooth one" in resolution.button("saved").toolTip()
+        assert form.view.switches["edge"].isEnabled()
+    assert heard == [("resolution", "saved"), ("resolution", "smooth")]
+
+
 def test_answer_in_words(form) -> None:
     form.show_model(loaded())
     form.show_explanation(explanation_of(head(), target=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,15 +244,68 @@ def test_colours_chosen_in_napari_are_gated_too(overlay) -> None:
     assert layer.colormap.map(0.6)[0, 3] == 0
 
 
-def test_published_picture_is_cut_before_smoothing(overlay) -> None:
+def recut(explanation, threshold: Threshold):
+    """Return an explanation cut elsewhere, as the facade does it."""
+    shown, cut = explanation.scaled.shown(threshold)
+    request = replace(explanation.request, threshold=threshold)
+    return replace(
+        explanation, request=request, cut=cut, relevance=explanation.relevance.like(shown)
+    )
+
+
+def test_smooth_picture_is_the_whole_map_whatever_the_cut(overlay) -> None:
     explanation = explanation_of(head(), threshold=PATCHES)
-    layer = overlay.show(explanation, published=True)
-    published = np.nan_to_num(explanation.relevance.data).transpose()
-    assert np.array_equal(layer.data, published)
-    assert "patches from 0.50" in overlay.caption
-    overlay.set_cut(0.5)
-    assert np.array_equal(layer.data, np.nan_to_num(explanation.scaled.voxels).transpose())
-    assert "relevance ≥ 0.50" in overlay.caption
+    layer = overlay.show(explanation)
+    whole = layer.data
+    assert np.array_equal(whole, np.nan_to_num(explanation.scaled.voxels).transpose())
+    assert overlay.caption.endswith("relevance ≥ 0.50\nsaved map: patches from 0.50")
+    overlay.set_cut(0.7)
+    assert overlay.caption.endswith("relevance ≥ 0.70\nsaved map: patches from 0.50")
+    overlay.recut(recut(explanation, Threshold("value", 0.7, "patches")))
+    assert overlay.caption.endswith("relevance ≥ 0.70\nsaved map: patches from 0.70")
+    overlay.recut(recut(explanation, Threshold("value", 0.7, "voxels")))
+    assert overlay.caption.endswith("relevance ≥ 0.70")
+    assert layer.data is whole
+    assert layer.metadata["g3dvit"]["request"]["threshold"]["stage"] == "voxels"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_saved_picture_is_the_saved_map(overlay, signed) -> None:
+    explanation = explanation_of(head(), two_sides, signed=signed, threshold=PATCHES)
+    whole = overlay.show(explanation)
+    overlay.set_resolution("saved")
+    layer = overlay.layer
+    drawn, colors, words = layer.data, layer.colormap, overlay.caption
+    assert np.array_equal(drawn, np.nan_to_num(explanation.relevance.data).transpose())
+    assert not np.array_equal(drawn, whole.data)
+    assert layer.metadata["g3dvit"]["role"] == "saved"
+    assert layer.name == "lesion | g3dvit | as saved"
+    assert (layer.visible, whole.visible) == (True, False)
+    assert words.endswith("as saved: patches from 0.50")
+    overlay.set_cut(0.7)  # the slider moves: what is drawn, and said, stays true
+    assert (layer.data is drawn, layer.colormap, overlay.caption) == (True, colors, words)
+    settled = recut(explanation, Threshold("value", 0.7, "patches"))
+    overlay.recut(settled)
+    assert np.array_equal(layer.data, np.nan_to_num(settled.relevance.data).transpose())
+    assert overlay.caption.endswith("as saved: patches from 0.70")
+    overlay.set_resolution("smooth")
+    assert "relevance" in overlay.caption.splitlines()[-2]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"),
+    [
+        (Threshold("keep", 2.5, "patches"), "top 2.5 % of patches"),
+        (Threshold("mass", 80.0, "patches"), "patches holding 80 %"),
+        (Threshold("otsu", 0.0, "patches"), "Otsu's cut on patches"),
+        (Threshold("absolute", 0.25, "patches"), "patches from 0.25, raw"),
+        (Threshold("none", 0.0, "patches"), "uncut"),
+    ],
+)
+def test_every_cut_has_its_words(overlay, threshold, words) -> None:
+    overlay.set_resolution("saved")
+    overlay.show(explanation_of(head(), threshold=threshold))
+    assert overlay.caption.endswith(f"as saved: {words}")
 
 
 def test_caption_says_class_probability_and_what_is_wrong(overlay) -> None:

@@ -79,9 +79,9 @@ def test_from_files_to_a_saved_map(qtbot, window, tiny_files, screenshots, monke
     methods = widget.form.question.methods
     with qtbot.waitSignal(widget.controller.explained, timeout=20_000):  # it follows by itself
         methods.setFocus()
-        qtbot.keyClick(methods, Qt.Key.Key_Down)
+        qtbot.keyClicks(methods, "HiRes")
     rest(qtbot, widget)
-    assert widget.controller.explanation.request.method == methods.value() != "g3dvit"
+    assert widget.controller.explanation.request.method == methods.value() == "hires_cam"
 
     slider = widget.form.threshold.slider
     with qtbot.waitSignal(widget.controller.explained):
@@ -144,14 +144,23 @@ def test_saved_layer_keeps_its_place(window, tiny_files) -> None:
     assert np.array_equal(first.get_fdata(), again.get_fdata())
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("how", ["window", "dock"])
-def test_closing_in_the_middle_of_a_run(qtbot, window, api, how) -> None:
+def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
     add_head(window)
     widget = open_form(window)
     load(qtbot, widget, "/d/vit.pth")
-    api.steps, api.pause = 1000, 0.01
+
+    def slow(*_) -> None:
+        api.steps, api.pause = 1000, 0.01
+
+    if ahead:  # the first answer is quick; closed while the other class is fetched
+        widget.form.question.methods.choose("libra_grad")
+        widget.controller.explained.connect(slow)
+    else:
+        slow()
     click(qtbot, widget.form.run.button)
-    qtbot.waitUntil(lambda: len(api.of("explain")) == 1)
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 1 + ahead)
     lanes = widget.controller._lanes
     if how == "window":
         window.close()
