@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from g3dvit_napari.models.anatomy import Site
 
-CHUNK_BYTES = 16 * 2**20  # of attention held at a time; more is slower, caches being small
+CHUNK_BYTES = 4 * 2**20  # of attention held at a time; more is slower, caches being small
+ON_GPU = 16  # times as much there, where many small steps are slow
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +74,10 @@ class AttentionLayer:
         """Yield all windows with their first query rows (None: all), as much as may be held."""
         g, h, n, _ = self.q.shape
         rows = n if rows is None else rows
+        held = CHUNK_BYTES * (1 if self.q.device.type == "cpu" else ON_GPU)
         one_row = h * n * max(4, self.q.element_size())
-        height = min(max(1, CHUNK_BYTES // one_row), max(rows, 1))
-        breadth = max(1, CHUNK_BYTES // (one_row * height)) if height >= rows else 1
+        height = min(max(1, held // one_row), max(rows, 1))
+        breadth = max(1, held // (one_row * height)) if height >= rows else 1
         for window in range(0, g, breadth):
             for row in range(0, rows, height):
                 part = slice(row, min(row + height, rows))
