@@ -9,7 +9,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.cells import Cells
 
-Layout = Literal["b n d", "b f h w d", "b d f h w"]
+Layout = Literal["b n d", "n b d", "b f h w d", "b d f h w"]
 Pool = Literal["cls", "mean", "other"]
 
 
@@ -22,15 +22,18 @@ class Site:
     layout
         The axes of its output: tokens, a channels-last grid, or a channels-first grid.
     prefix
-        Tokens in front of the cells, such as a class token; only for "b n d".
+        Tokens in front of the cells, such as a class token; only for tokens.
     cells
         Where the cells lie in the network's input.
+    entering
+        Whether the vectors are those that enter the module, not those that leave it.
     """
 
     name: str
     layout: Layout
     prefix: int
     cells: Cells
+    entering: bool = False
 
     @property
     def tokens(self) -> int:
@@ -41,12 +44,16 @@ class Site:
         """Return an output as tokens (b n d): prefix tokens, then cells, the last axis fastest."""
         if self.layout == "b d f h w":
             return output.flatten(2).transpose(1, 2)
+        if self.layout == "n b d":
+            return output.transpose(0, 1)
         return output.flatten(1, -2)
 
     def shaped(self, tokens: Tensor) -> Tensor:
         """Undo `flat`: return tokens (b n d) in the module's own layout."""
         if self.layout == "b n d":
             return tokens
+        if self.layout == "n b d":
+            return tokens.transpose(0, 1)
         if self.layout == "b f h w d":
             return tokens.reshape(len(tokens), *self.cells.shape, -1)
         return tokens.mT.reshape(len(tokens), -1, *self.cells.shape)
@@ -67,7 +74,9 @@ class Anatomy:
     pool
         How the head reads the last tokens.
     linear_head
-        Whether the last feature map is averaged and then classified by one linear layer.
+        Whether features are averaged over all cells and then classified by one linear layer.
+    averaged
+        Where these features are; None for our own networks, and where there are none.
     activation
         The activation behind the logits ("Tanh"), which is explained before it; "" for none.
     remarks
@@ -79,5 +88,6 @@ class Anatomy:
     windows: tuple[Tensor, ...] = ()
     pool: Pool = "other"
     linear_head: bool = False
+    averaged: Site | None = None
     activation: str = ""
     remarks: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from g3dvit_napari.models.native import native_anatomy
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.offers import offers_of
 from g3dvit_napari.models.probe import probe
+from g3dvit_napari.models.steady import Steady
 from g3dvit_napari.models.vit3d import ViT3D
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ class ModelHandle:
     @property
     def offers(self) -> frozenset[str]:
         """What methods may need, see `models.offers`."""
-        return offers_of(self.anatomy, own=isinstance(self.network, ViT3D))
+        convolutions = any(
+            isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d) for m in self.network.modules()
+        )
+        own = isinstance(self.network, ViT3D)
+        return offers_of(self.anatomy, own=own, convolutions=convolutions)
 
     @property
     def blocks(self) -> int:
@@ -117,7 +122,17 @@ class ModelHandle:
     def logits(self, image: Tensor) -> Tensor:
         """Map images (b c f h w) to logits (b k); no graph is kept."""
         with capturing(self.network):
-            return self.checked_logits(self.network(self.prepared(image)))
+            return self.answer(self.prepared(image))
+
+    def answer(self, image: Tensor) -> Tensor:
+        """Run the network on prepared images (b c f h w), with a graph if the caller's mode is so.
+
+        The logits (b k) are those before an activation at the very end, and dropout does nothing.
+        To be called inside `capturing`.
+        """
+        steady = Steady()
+        with steady:
+            return steady.before(self.checked_logits(self.network(image)))[0]
 
     def prepared(self, image: Tensor) -> Tensor:
         """Check images (b c f h w) and bring them to the network's device and dtype."""

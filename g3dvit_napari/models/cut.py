@@ -1,0 +1,98 @@
+"""One run of a network whose graph begins at a site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.capture import Tick, capturing
+from g3dvit_napari.models.hooked import replacing, ticking
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.handle import ModelHandle
+
+
+class Cut:
+    """What a site holds is cut off from what is below and made a leaf.
+
+    Parameters
+    ----------
+    model, image
+        The network's handle, and its input (1 c f h w).
+    site
+        Where the graph begins.
+    tick
+        Called at each site of the network; may raise.
+    """
+
+    def __init__(self, model: ModelHandle, image: Tensor, site: Site, tick: Tick) -> None:
+        self.site = site
+        self._leaf: Tensor | None = None
+        network = model.network
+        with (
+            capturing(network),
+            torch.enable_grad(),
+            ticking(network, model.anatomy.sites, tick),
+            replacing(network, site, self._begin),
+        ):
+            self.logits = model.answer(image)[0]
+
+    def _begin(self, output: Any) -> Tensor:
+        if not isinstance(output, Tensor) or self._tokens_in(output) != self.site.tokens:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise MethodError(
+                f"{self.site.name} must yield one vector per token, (1, {self.site.tokens}, "
+                f"features) by the spec's grid and prefix_tokens, but yields {shape}; correct "
+                "network.norm or the grid"
+            )
+        self._leaf = output.detach().clone().requires_grad_()
+        return self._leaf.clone()  # the network may go on in place
+
+    def _tokens_in(self, output: Tensor) -> int:
+        if output.ndim != len(self.site.layout.split()):
+            return -1
+        return int(self.site.flat(output).shape[1])
+
+    @property
+    def leaf(self) -> Tensor:
+        """What the site holds, in the module's own layout."""
+        if self._leaf is None:
+            raise MethodError(
+                f"{self.site.name} took no part in the network's answer; set network.norm to the "
+                "layer norm in front of the last attention"
+            )
+        return self._leaf
+
+    @property
+    def tokens(self) -> Tensor:
+        """The same as tokens (1 n d)."""
+        return self.site.flat(self.leaf)
+
+    def gradients(self, starts: Tensor, tick: Tick) -> Tensor:
+        """Return the gradients (k n d) at the site, given those at the logits (k c)."""
+        found = []
+        for start in starts:
+            found.append(self.site.flat(pulled(self.logits, [self.leaf], start)[0])[0])
+            tick()
+        return torch.stack(found)
+
+
+def pulled(logits: Tensor, leaves: Sequence[Tensor], start: Tensor) -> list[Tensor]:
+    """Return the gradients at some tensors, given those at the logits; zeros where none arrives."""
+    if not logits.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    try:
+        found = torch.autograd.grad(logits, leaves, start, retain_graph=True, allow_unused=True)
+    except torch.utils.checkpoint.CheckpointError as error:
+        raise MethodError(
+            "the network computes parts of itself again on the way back (gradient checkpointing), "
+            "which cannot be explained; switch that off in the network, often by "
+            "use_checkpoint=False"
+        ) from error
+    pairs = zip(leaves, found, strict=True)
+    return [torch.zeros_like(leaf) if one is None else one for leaf, one in pairs]

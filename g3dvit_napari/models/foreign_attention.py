@@ -1,0 +1,125 @@
+"""The attention of any network, and gradients at what it mixes: heard while the network runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.models.attention import AttentionLayer
+from g3dvit_napari.models.capture import Tick, capturing
+from g3dvit_napari.models.cut import pulled
+from g3dvit_napari.models.tape import AttentionCall, Hear, Tape
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.handle import ModelHandle
+
+
+class ForeignAttention:
+    """Queries, keys, values and gradients of every attention, for one image (1 c f h w).
+
+    Each costs a run of the network; what was asked for last is kept.
+    """
+
+    def __init__(self, model: ModelHandle, image: Tensor) -> None:
+        self._model, self._image = model, image
+        self._layers: tuple[AttentionLayer, ...] = ()
+        self._kept: tuple[object, tuple[Tensor, ...]] | None = None
+
+    def layers(self, tick: Tick) -> tuple[AttentionLayer, ...]:
+        """Return queries, keys and values of every attention, without a graph."""
+        if not self._layers:
+            heard: list[AttentionLayer] = []
+
+            def hear(call: AttentionCall) -> Tensor:
+                number = self._checked(len(heard))
+                site = self._model.anatomy.sites[number]
+                heard.append(call.layer(site, self._windows(number)))
+                tick()
+                return call.out
+
+            with capturing(self._model.network):
+                self._run(hear)
+            self._checked(len(heard) - 1, done=True)
+            self._layers = tuple(heard)
+        return self._layers
+
+    def gradients(
+        self, starts: Tensor, tick: Tick, *, first: int, skip_only: bool
+    ) -> tuple[Tensor, ...]:
+        """Return ∇o (k g h n e) of the attentions from `first` on, given those at the logits.
+
+        The graph begins at the first of them; with `skip_only` anew at each.
+        """
+        key = (starts.cpu().double().numpy().tobytes(), first, skip_only)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = None  # free the old ones before the new ones need memory
+            found = self._pulled(starts[:, 0], tick, first=first, skip_only=skip_only)
+            self._kept = (key, found)
+        return self._kept[1]
+
+    def _pulled(
+        self, starts: Tensor, tick: Tick, *, first: int, skip_only: bool
+    ) -> tuple[Tensor, ...]:
+        calls: list[tuple[int, ...]] = []
+        mixed: list[Tensor] = []
+
+        def hear(call: AttentionCall) -> Tensor:
+            number, out = self._checked(len(calls)), call.out
+            calls.append(call.order)
+            tick()
+            if number < first:
+                return out
+            if skip_only or number == first:
+                out = out.detach().requires_grad_()
+            mixed.append(out)
+            return out.clone()  # the network may go on in place
+
+        with capturing(self._model.network):
+            with torch.enable_grad():
+                logits = self._run(hear)
+            self._checked(len(calls) - 1, done=True)
+            rows = []
+            for start in starts:
+                rows.append(pulled(logits, mixed, start))
+                tick()
+        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+        orders = enumerate(calls[first:], start=first)
+        pairs = zip(columns, orders, strict=True)
+        return tuple(self._split(column, number, order) for column, (number, order) in pairs)
+
+    def _split(self, gradients: Tensor, number: int, order: tuple[int, ...]) -> Tensor:
+        """Bring gradients (k ...) in the order of axes that the network uses to (k g h n e)."""
+        windows = self._windows(number)
+        count = 1 if windows is None else len(windows)
+        own = gradients.permute(0, *(axis + 1 for axis in order))
+        return own.reshape(len(own), count, -1, *own.shape[-2:])
+
+    def _run(self, hear: Hear) -> Tensor:
+        with Tape(hear):
+            return self._model.answer(self._image)[0]
+
+    def _windows(self, number: int) -> Tensor | None:
+        """Return the windows of an attention; None when all tokens meet in order."""
+        windows = self._model.anatomy.windows
+        if not windows or is_one_window(windows[number]):
+            return None
+        return windows[number].to(self._image.device)
+
+    def _checked(self, number: int, *, done: bool = False) -> int:
+        known = len(self._model.anatomy.sites)
+        if number >= known or (done and number + 1 != known):
+            raise MethodError(
+                f"the network attends {'more' if number >= known else 'less'} often on this image "
+                f"than the {known} times it did on noise: what it runs depends on the image, and "
+                "its attention cannot be explained"
+            )
+        return number
+
+
+def is_one_window(windows: Tensor) -> bool:
+    """Whether windows (g n) are a single one that holds all tokens in order."""
+    order = torch.arange(windows.shape[1], device=windows.device)
+    return windows.shape[0] == 1 and torch.equal(windows[0], order)

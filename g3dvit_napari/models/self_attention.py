@@ -1,0 +1,174 @@
+"""Every self-attention of a network, with the tokens that meet in it, found by running it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.models.anatomy import Layout
+from g3dvit_napari.models.foreign_attention import is_one_window
+from g3dvit_napari.models.tape import AttentionCall, Tape
+from g3dvit_napari.models.trace import Source, Tag, Trace
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.anatomy import Site
+    from g3dvit_napari.models.handle import ModelHandle
+
+TOLERANCE = 2e-3  # of an attention that is computed again, against what the network computed
+
+
+@dataclass(frozen=True, eq=False)
+class SelfAttention:
+    """One attention: the module whose tokens it mixes, and which of them meet.
+
+    name, entering, layout, shape
+        The module, whether its input or its output holds the tokens, how, and the shape of that.
+    windows
+        (g n) the token at each place of each window, -1 for padding.
+    traced
+        Whether queries and keys are known; else only the scores are.
+    """
+
+    name: str
+    entering: bool
+    layout: Layout
+    shape: tuple[int, ...]
+    windows: Tensor
+    traced: bool
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens."""
+        return int(self.windows.max()) + 1
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether all tokens meet in one window, in order."""
+        return is_one_window(self.windows)
+
+
+class Unclear(Exception):
+    """Why an attention cannot be explained."""
+
+
+def attentions_of(model: ModelHandle, image: Tensor) -> tuple[list[SelfAttention], list[str]]:
+    """Return the attentions of a network, first to last, and for each unclear one a sentence.
+
+    To be called inside `capturing`.
+    """
+    trace = Trace()
+    found: list[SelfAttention] = []
+    unclear: list[str] = []
+    if not _count(model, image):  # tags would cost a convolutional network much memory
+        return found, unclear
+
+    def hear(call: AttentionCall) -> Tensor:
+        try:
+            found.append(_understood(trace, call))
+        except Unclear as reason:
+            unclear.append(f"attention {len(found) + len(unclear) + 1}: {reason}")
+        return call.out
+
+    with trace.watching(model.network), trace, Tape(hear):
+        model.answer(image)
+    for name in {each.name for each in found}:
+        if trace.runs[name] > 1:
+            unclear.append(f"{name} is run {trace.runs[name]} times")
+        if sum(each.name == name for each in found) > 1:
+            unclear.append(f"several attentions read {name}")
+    return found, unclear
+
+
+def _count(model: ModelHandle, image: Tensor) -> int:
+    heard: list[None] = []
+
+    def hear(call: AttentionCall) -> Tensor:
+        heard.append(None)
+        return call.out
+
+    with Tape(hear):
+        model.answer(image)
+    return len(heard)
+
+
+def _understood(trace: Trace, call: AttentionCall) -> SelfAttention:
+    """Return what an attention does, checked against what it gave."""
+    values = trace.tokens(call.v)
+    if values is None:
+        raise Unclear("it is not known which tokens its values come from")
+    tags = [values]
+    if call.scores.traced:
+        pair = map(trace.tokens, (call.scores.q, call.scores.k))
+        tags += [tag for tag in pair if tag is not None and tag.source is values.source]
+        if len(tags) < 3:
+            raise Unclear("its queries, keys and values come from different places")
+    lead = call.mixed.shape[:-2]
+    index, *others = (_over(lead, tag) for tag in tags)
+    if any(not torch.equal(index, other) for other in others):
+        raise Unclear("its queries come from other tokens than its keys")
+    if index.shape[-1] != call.mixed.shape[-2]:
+        raise Unclear("it has another number of queries than of keys")
+    windows, source = _windows(index), values.source
+    _check_once(windows, source)
+    _confirm(call, windows)
+    layout = _layout(source)
+    return SelfAttention(
+        source.name, source.entering, layout, source.shape, windows, call.scores.traced
+    )
+
+
+def _over(lead: torch.Size, tag: Tag) -> Tensor:
+    """Return the tokens (b n) of all windows and heads."""
+    index = tag.index
+    if index.ndim == len(lead) + 1:
+        index = index.expand(*lead, -1)
+    return index.reshape(-1, index.shape[-1])
+
+
+def _windows(index: Tensor) -> Tensor:
+    """Return the tokens (g n) of each window, given those (g*h n) of each window and head."""
+    other = (index != index[0]).any(-1).nonzero()
+    heads = int(other[0]) if len(other) else len(index)
+    if len(index) % heads:
+        raise Unclear("its windows have different numbers of heads")
+    windows = index.reshape(-1, heads, index.shape[-1])
+    if (windows != windows[:, :1]).any():
+        raise Unclear("its heads do not see the same tokens")
+    return windows[:, 0].long() - 1
+
+
+def _check_once(windows: Tensor, source: Source) -> None:
+    """See that every token is in exactly one window."""
+    features = source.shape[source.features or -1]
+    tokens = torch.Size(source.shape).numel() // features
+    met = windows[windows >= 0].sort().values
+    if not torch.equal(met, torch.arange(tokens, device=met.device)):
+        raise Unclear(f"not every token of {source.name} takes part in it once")
+
+
+def _layout(source: Source) -> Layout:
+    layouts: dict[tuple[int, int | None], Layout] = {
+        (3, 2): "b n d", (5, 4): "b f h w d", (5, 1): "b d f h w"
+    }  # fmt: skip
+    found = layouts.get((len(source.shape), source.features))
+    if found == "b n d" and source.shape[0] > 1:
+        found = "n b d" if source.shape[1] == 1 else None
+    if found is None:
+        raise Unclear(f"the tokens of {source.name}, of shape {source.shape}, cannot be told apart")
+    return found
+
+
+def _confirm(call: AttentionCall, windows: Tensor) -> None:
+    """Compute the attention again and compare."""
+    site: Site = None  # type: ignore[assignment]
+    layer = call.layer(site, windows)
+    given = call.in_windows(call.mixed.detach(), len(windows))
+    for piece in layer.pieces():
+        weights = layer.weights(piece.windows, piece.rows)
+        again = weights @ layer.v[piece.windows].to(weights)
+        error = (again - given[piece.windows, :, piece.rows]).abs().max()
+        if not error <= TOLERANCE * given.abs().max():
+            raise Unclear("it does something else to its weights or values")
