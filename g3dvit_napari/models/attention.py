@@ -43,7 +43,7 @@ class AttentionLayer:
 
     def scores(self, windows: slice, rows: slice) -> Tensor:
         """Return the scores S (g h r n) of some windows and query rows, before the softmax."""
-        q, k = _wide(self.q[windows, :, rows]), _wide(self.k[windows])
+        q, k = wide(self.q[windows, :, rows]), wide(self.k[windows])
         scores = q @ k.mT * self.scale
         if self.bias is None:
             return scores
@@ -114,9 +114,9 @@ class Piece:
         """Return ∇A (g h r n), given ∇o (g h r e) of the first query rows; others have none."""
         rows = mixed[self.windows, :, self.rows]
         missing = self.rows.stop - self.rows.start - rows.shape[2]
-        return F.pad(_wide(rows), (0, 0, 0, missing)) @ _wide(self.layer.v[self.windows]).mT
+        return F.pad(wide(rows), (0, 0, 0, missing)) @ wide(self.layer.v[self.windows]).mT
 
 
-def _wide(x: Tensor) -> Tensor:
+def wide(x: Tensor) -> Tensor:
     """Return half precision as float32: its softmax would lose the small weights."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

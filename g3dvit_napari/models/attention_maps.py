@@ -14,7 +14,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.models.anatomy import Site
-from g3dvit_napari.models.attention import AttentionLayer
+from g3dvit_napari.models.attention import AttentionLayer, wide
 from g3dvit_napari.models.capture import block_index, expect
 from g3dvit_napari.models.forward import ForwardPass, to_maps
 from g3dvit_napari.models.row_vectors import row_times
@@ -48,11 +48,12 @@ def head_weights(run: ForwardPass, layer: AttentionLayer, mixed: Tensor) -> Tens
 
     With ∇A_h[i, j] = ∇o_h[i] · v_h[j] that is a product of two sums, one over i and one over j.
     """
+    mixed, v = wide(mixed), wide(layer.v)
     over_rows = layer.placed(reading_row(run, layer.site))[:, : mixed.shape[3]]
     cells = torch.ones(layer.site.tokens, dtype=torch.float64) / layer.site.cells.count
     cells[: layer.site.prefix] = 0
-    read = torch.einsum("gr,kghre->kghe", over_rows.to(mixed), mixed)
-    values = torch.einsum("gn,ghne->ghe", layer.placed(cells).to(mixed), layer.v)
+    read = torch.einsum("gr,kghre->kghe", over_rows.to(mixed.dtype).to(mixed.device), mixed)
+    values = torch.einsum("gn,ghne->ghe", layer.placed(cells).to(v.dtype).to(v.device), v)
     return torch.einsum("kghe,ghe->kh", read, values).cpu().double()
 
 

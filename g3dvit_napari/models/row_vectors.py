@@ -52,7 +52,7 @@ def row_times(
             if norm is not None:
                 part = _quotient(part, norm(rows.sum(-1).cpu().double()))
             shares[which][here] = part
-            product = part.to(rows)[..., None, :] @ rows
+            product = part.to(rows.dtype).to(rows.device)[..., None, :] @ rows
             moved[which][:, piece.windows] += product[..., 0, :].cpu().double()
     return layer.collected(shares), layer.collected(moved)
 
