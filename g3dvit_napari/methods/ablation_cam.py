@@ -48,7 +48,7 @@ def ablation_cam(
     chosen = most_varied(tokens, features or tokens.shape[1])
     tokens = tokens[:, chosen]
     score = run.objective.scores(run.logits, targets).cpu().double()[:, None]
-    left = run.scores_without(chosen.to(run.image.device), targets, block).cpu().double().T
+    left = run.scores_without(chosen.tolist(), targets, block).T
     whole = score.abs().clamp(min=TINY)
     weights = (score - left) / whole
     # The rounding errors of passes are as good as independent: together they grow like a root.

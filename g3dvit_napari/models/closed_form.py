@@ -11,7 +11,7 @@ per head, plus W_q^T Σ_j s_j k_j at the class token itself: a product of two th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from g3dvit_napari.models.vit3d import Block
+
+FEATURES_AT_ONCE = 128  # taken away
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,18 +96,22 @@ class ClassRow:
         weights = torch.cat([self._p.expand_as(s), s, class_token], dim=1).mT
         return Factored(weights, torch.cat([through_v, through_k, through_q], dim=1))
 
-    def without(self, normed: Tensor, features: Tensor) -> Tensor:
+    def without(self, normed: Tensor, features: Sequence[int]) -> Tensor:
         """Return the logits (b k) with one feature (b) at a time set to zero at every token.
 
         `normed` is the norm's output (n d). Taking a feature away changes queries, keys and values
         by a product of two vectors, so none of them is computed anew.
         """
+        parts = torch.split(torch.tensor(features, device=normed.device), FEATURES_AT_ONCE)
+        return torch.cat([self._without(normed[:, part], part) for part in parts])
+
+    def _without(self, gone: Tensor, features: Tensor) -> Tensor:
+        """`gone`: the columns (n b) of the norm's output that are taken away."""
         to_q, to_k, to_v = (w[:, features].reshape(*self._q.shape, -1) for w in self._weights)
-        gone = normed[:, features]  # n b
         q = self._q[..., None] - to_q * gone[0]  # h e b
         scores = torch.einsum("heb,hne->bhn", q, self._k)
-        scores = scores - torch.einsum("heb,heb,nb->bhn", q, to_k, gone)
+        scores -= torch.einsum("heb,heb,nb->bhn", q, to_k, gone)
         p = (scores * self._block.attention.scale).softmax(-1)
         mixed = torch.einsum("bhn,hne->bhe", p, self._v)
-        mixed = mixed - torch.einsum("bhn,nb,heb->bhe", p, gone, to_v)
+        mixed -= torch.einsum("bhn,nb,heb->bhe", p, gone, to_v)
         return self._tail(mixed.flatten(1))

@@ -11,13 +11,14 @@ from torch import Tensor
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.attention import AttentionLayer
-from g3dvit_napari.models.balanced import Balanced
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.foreign import ForeignPass
 from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native import NativePass
 from g3dvit_napari.models.native_attention import Pooling
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.rules import Rules
+from g3dvit_napari.models.shares import At, Shares
 from g3dvit_napari.models.vit3d import ViT3D
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class ForwardPass(Protocol):
         """Return their mean over features (k n), and the mean size of the terms behind it."""
         ...
 
-    def scores_without(self, features: Tensor, targets: Sequence[int], block: int = -1) -> Tensor:
+    def scores_without(
+        self, features: Sequence[int], targets: Sequence[int], block: int = -1
+    ) -> Tensor:
         """Return the explained numbers (f k) when one feature at a time is zero at every token.
 
         `features` are their numbers (f) in the output of a block's attention norm or feature map;
@@ -94,8 +97,11 @@ class ForwardPass(Protocol):
         """
         ...
 
-    def balanced(self, targets: Sequence[int]) -> Balanced:
-        """Return the tokens' relevance under LibraGrad's backward rules."""
+    def shares(self, targets: Sequence[int], rules: Rules, at: At = "tokens") -> Shares:
+        """Return what tokens or voxels, and the biases, contribute under backward rules.
+
+        The tokens of a network without attention are its voxels.
+        """
         ...
 
 

@@ -13,7 +13,6 @@ from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.asked import Asked
 from g3dvit_napari.models.attention import AttentionLayer
-from g3dvit_napari.models.balanced import Balanced, balanced_relevance
 from g3dvit_napari.models.capture import (
     Recorded,
     Stage,
@@ -25,7 +24,10 @@ from g3dvit_napari.models.capture import (
 from g3dvit_napari.models.closed_form import ClassRow, Factored
 from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native_attention import NativeAttention, Pooling
-from g3dvit_napari.models.tail import without, without_each
+from g3dvit_napari.models.rules import Rules
+from g3dvit_napari.models.sampling import asked_in_batches, explained
+from g3dvit_napari.models.shares import At, Places, Shares, staged_shares
+from g3dvit_napari.models.tail import without
 from g3dvit_napari.models.vit3d import Block, ViT3D
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class NativePass(Asked):
         super().__init__(model, image, tick)
         self._network = cast(ViT3D, model.network)
         self._kept: dict[tuple[bytes, int], Tensor] = {}
-        self._shares: dict[bytes, Balanced] = {}
+        self._shares: dict[tuple[bytes, Rules, At], Shares] = {}
         with capturing(self._network):
             self._entering = self._run(image)
             self._last = self._last_block()
@@ -133,19 +135,20 @@ class NativePass(Asked):
         with capturing(self._network):
             return self._attention.read_out_gradients(index, starts_of, pool)
 
-    def scores_without(self, features: Tensor, targets: Sequence[int], block: int = -1) -> Tensor:
+    def scores_without(
+        self, features: Sequence[int], targets: Sequence[int], block: int = -1
+    ) -> Tensor:
         """Return the explained numbers (f k) with one feature of that output at a time at zero."""
-        index = block_index(block, len(self._entering))
-        with capturing(self._network):
-            normed = self._normed(index)[0]
-            behind = partial(self._logits_without, index, normed)
-            logits = without_each(normed, features, behind, self.tick)
-        return self.objective.scores(logits, targets)
-
-    def _logits_without(self, index: int, normed: Tensor, features: Tensor) -> Tensor:
+        index, tokens = block_index(block, len(self._entering)), self.activations(block)
         if isinstance(self._last, ClassRow) and index == len(self._entering) - 1:
-            return self._last.without(normed, features)
-        x = self._from_norm(index)(without(normed, features))
+            with capturing(self._network):
+                return explained(self, self._last.without(tokens, features), targets)
+        ask, items = partial(self._behind, index), without(tokens, features)
+        return asked_in_batches(self, ask, items, len(features), targets)
+
+    def _behind(self, index: int, tokens: Tensor) -> Tensor:
+        """Return the logits (b c) when the output of the norm of a block is something else."""
+        x = self._from_norm(index)(tokens)
         for later in range(index + 1, len(self._entering)):
             x = self._whole(later)(x)
         return x
@@ -159,15 +162,23 @@ class NativePass(Asked):
             features = network.final(x)[0, site.prefix :]
         return LinearHead(features, network.head.weight.detach(), site.cells)
 
-    def balanced(self, targets: Sequence[int]) -> Balanced:
-        """Return the tokens' relevance under LibraGrad's backward rules."""
+    def shares(self, targets: Sequence[int], rules: Rules, at: At = "tokens") -> Shares:
+        """Return what tokens or voxels, and the biases, contribute under backward rules."""
         starts = self.starts(targets)
-        key = _bytes(starts)
+        key = (_bytes(starts), rules, at)
         if key not in self._shares:
-            with capturing(self._network):
-                found = balanced_relevance(self._network, self._entering, starts, self.tick)
-            self._shares[key] = found
+            self._shares.clear()
+            self._shares[key] = self._shares_of(starts, rules, at)
         return self._shares[key]
+
+    def _shares_of(self, starts: Tensor, rules: Rules, at: At) -> Shares:
+        places = Places(self.model.anatomy, tuple(self.image.shape[2:]), at)
+        stages = [self._whole(index) for index in range(len(self._entering))]
+        entering = self._entering
+        if at == "voxels":
+            stages, entering = [self._network.embed, *stages], [self.image, *entering]
+        with capturing(self._network):
+            return staged_shares(places, stages, entering, starts, rules, self.tick)
 
     def _gradients(self, targets: Sequence[int], index: int) -> Tensor | Factored:
         starts = self.starts(targets)

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from g3dvit_napari.models.anatomy import Site
-from g3dvit_napari.models.capture import Tick, expect
+from g3dvit_napari.models.hooked import replacing
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
 
-BYTES_AT_ONCE = 32 * 2**20  # of tokens; what is behind them takes several times as much
 
-
-def without_each(
-    tokens: Tensor, features: Tensor, logits_of: Callable[[Tensor], Tensor], tick: Tick
-) -> Tensor:
-    """Return the logits (f c) without each of some features of the tokens (n d).
-
-    `logits_of` maps the numbers (b) of a few features to logits (b c), each without one of them.
-    """
-    parts = torch.split(features, max(1, BYTES_AT_ONCE // tokens.nbytes))
-    expect(tick, len(parts))
-    logits = []
-    for part in parts:
-        logits.append(logits_of(part))
-        tick()
-    return torch.cat(logits)
-
-
-def without(tokens: Tensor, features: Tensor) -> Tensor:
-    """Return copies (b n d) of tokens (n d), each with one feature set to zero at every token."""
-    copies = tokens.repeat(len(features), 1, 1)
-    copies[torch.arange(len(features)), :, features] = 0
-    return copies
+def without(tokens: Tensor, features: Iterable[int]) -> Iterator[Tensor]:
+    """Yield tokens (n d) with one feature at a time set to zero at every token."""
+    for feature in features:
+        left = tokens.clone()
+        left[:, feature] = 0
+        yield left
 
 
 class Behind:
@@ -49,7 +32,6 @@ class Behind:
 
     def __init__(self, model: ModelHandle, image: Tensor, site: Site, tokens: Tensor) -> None:
         self._model, self._image, self._site = model, image, site
-        self._module = model.network.get_submodule(site.name)
         self._one_image = self._takes_one_image(torch.stack([tokens, tokens / 2]))
 
     def __call__(self, tokens: Tensor) -> Tensor:
@@ -67,13 +49,8 @@ class Behind:
         )
 
     def _run(self, tokens: Tensor, images: int) -> Tensor:
-        def replace(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            onward = self._site.shaped(tokens).clone()  # the network may go on in place
-            return (onward, *output[1:]) if isinstance(output, tuple) else onward
+        def replace(_output: Tensor) -> Tensor:
+            return self._site.shaped(tokens).clone()  # the network may go on in place
 
-        hook = self._module.register_forward_hook(replace)
-        try:
-            output = self._model.network(self._image.repeat(images, 1, 1, 1, 1))
-        finally:
-            hook.remove()
-        return self._model.checked_logits(output)
+        with replacing(self._model.network, self._site, replace):
+            return self._model.answer(self._image.repeat(images, 1, 1, 1, 1))

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.offers import lacking
+from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.swin3d import Swin3D, SwinLayout
 
 
 def averaged(model: ModelHandle, image: Tensor) -> np.ndarray:
@@ -69,3 +73,54 @@ def test_networks_that_end_in_something_else_are_not_offered_it(build: Any) -> N
 def test_a_class_that_does_not_exist_is_refused(build: Any, image: Tensor) -> None:
     with pytest.raises(MethodError, match="class 4 asked for"):
         METHODS["cam"].function(build("simple").forward(image), (4,))
+
+
+def linear_networks() -> dict[str, tuple[ModelHandle, str, str]]:
+    """Networks of others, the module whose output is averaged, and the classifying layer."""
+    size = {"image_size": (25, 32, 20), "patch": (2, 2, 2), "channels": 1, "classes": 3}
+    conv = NetworkSpec(family="resnet_3d", stride=(2, 2, 2), max_pool=False, **size)
+    window = NetworkSpec(family="swin_3d", dim=12, mlp_dim=24, window=(3, 4, 2),
+                         merging="mergingv2", **size)  # fmt: skip
+    networks = {
+        "resnet": (ResNet3D(conv, ResNetLayout((1, 1), (6, 8))), conv, "layer2", "fc"),
+        "swin": (Swin3D(window, SwinLayout((1, 1), (2, 4))), window, "norm", "head"),
+    }
+    return {
+        name: (ModelHandle(network.double().eval(), ModelSpec(network=spec), torch.device("cpu"),
+                           ("a", "b", "c")), *modules)
+        for name, (network, spec, *modules) in networks.items()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["resnet", "swin"])
+def test_other_networks_are_explained_where_they_average(name: str) -> None:
+    torch.manual_seed(1)
+    model, averaged_by, head = linear_networks()[name]
+    image = torch.randn(1, 1, 25, 32, 20).double()
+    kept: list[Tensor] = []
+    hook = model.network.get_submodule(averaged_by).register_forward_hook(
+        lambda _m, _i, out: kept.append(out)
+    )
+    logits = model.network(image)[0]
+    hook.remove()
+    layer = model.network.get_submodule(head)
+    grid = kept[0][0].movedim(0, -1) if name == "resnet" else kept[0][0]  # f h w d
+    assert not lacking(METHODS["cam"].needs, model.offers)
+    maps = METHODS["cam"].function(model.forward(image), (2, 0))
+    for row, target in enumerate((2, 0)):
+        wanted = (grid @ layer.weight[target]).detach().numpy()
+        np.testing.assert_allclose(maps.values[row], wanted, rtol=0, atol=1e-9)
+        assert np.ptp(wanted) > 1e-3
+        total = maps.values[row].mean() + layer.bias[target].item()
+        assert total == pytest.approx(logits[target].item(), abs=1e-9)
+
+
+def test_a_convolutional_network_gives_what_monai_gives() -> None:
+    monai = pytest.importorskip("monai.visualize", reason="MONAI's CAM is the reference here")
+    torch.manual_seed(1)
+    model, averaged_by, head = linear_networks()["resnet"]
+    image = torch.randn(1, 1, 25, 32, 20).double()
+    theirs = monai.CAM(model.network, averaged_by, head).compute_map(image, class_idx=[1])
+    found = theirs[0, 0].detach().numpy() - model.network.fc.bias[1].item()  # it adds the bias
+    maps = METHODS["cam"].function(model.forward(image), (1,))
+    np.testing.assert_allclose(maps.values[0], found, rtol=0, atol=1e-9)

@@ -60,7 +60,7 @@ def handle(network: nn.Module, layout: Layout = "b d f h w") -> ModelHandle:
 
 
 @pytest.mark.parametrize(
-    ("network", "images"), [(Plain, 1), (Counting, 4), (InPlace, 4)], ids=lambda x: str(x)
+    ("network", "images"), [(Plain, 1), (Counting, 3), (InPlace, 3)], ids=lambda x: str(x)
 )
 def test_scores_without_a_feature_are_those_of_the_whole_network(
     network: type[Plain], images: int
@@ -70,9 +70,9 @@ def test_scores_without_a_feature_are_those_of_the_whole_network(
     image = torch.randn(1, 1, 4, 6, 4).double()
     run = model.forward(image)
     before = fingerprint(model.network)
-    found = run.scores_without(torch.tensor([3, 0, 5, 1]), (2, 0))
+    found = run.scores_without([3, 0, 5, 1], (2, 0))
     assert fingerprint(model.network) == before
-    assert model.network.seen[-1] == images
+    assert model.network.seen[-1] == images  # in the last batch: the first item goes alone
     for row, feature in enumerate((3, 0, 5, 1)):
 
         def remove(_module: Any, _inputs: Any, out: Tensor, gone: int = feature) -> Tensor:
@@ -99,5 +99,5 @@ def test_an_error_behind_the_site_leaves_no_hook() -> None:
 
 def test_every_copy_lacks_its_own_feature() -> None:
     tokens = torch.arange(1.0, 13.0).reshape(4, 3)
-    found = without(tokens, torch.tensor([2, 0]))
+    found = torch.stack(list(without(tokens, [2, 0])))
     assert found.tolist() == [(tokens * torch.tensor(k)).tolist() for k in ([1, 1, 0], [0, 1, 1])]
