@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.errors import SpecError
 from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.capture import Tick
 
@@ -60,14 +60,14 @@ def find(network: nn.Module, name: str) -> nn.Module:
 
     Raises
     ------
-    MethodError
+    SpecError
         When there is none.
     """
     modules: dict[str, nn.Module] = dict(network.named_modules())
     found = modules.get(name) if name else None
     if found is None:
         norms = [n for n, m in network.named_modules() if isinstance(m, nn.LayerNorm)]
-        raise MethodError(
+        raise SpecError(
             f"the network has no module named {name!r}; set network.norm to the layer norm in "
             f"front of the last attention, one of: {', '.join(norms) or 'none found'}"
         )

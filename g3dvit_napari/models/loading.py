@@ -16,13 +16,14 @@ from g3dvit_napari.models.handle import ModelHandle, names_of_classes, resolve_d
 from g3dvit_napari.models.infer import build_network, complete, refuse_open
 from g3dvit_napari.models.inspection import inspect_state, open_input
 from g3dvit_napari.models.layout import read_off
+from g3dvit_napari.models.probe import with_patch
 from g3dvit_napari.models.readings import in_words
 from g3dvit_napari.models.resnet3d import ResNet3D
 from g3dvit_napari.models.strangers import OWN_MODULE, State
 from g3dvit_napari.models.swin3d import Swin3D
 from g3dvit_napari.models.vit3d import ViT3D
 
-_NEEDED = ("image_size", "patch", "channels", "classes", "prefix_tokens")
+_NEEDED = ("image_size", "channels", "classes")
 
 
 def build_handle(
@@ -150,52 +151,18 @@ def _noise(handle: ModelHandle) -> Tensor:
 
 
 def _foreign(module: nn.Module, spec: ModelSpec, place: torch.device) -> ModelHandle:
-    """Return the handle of a network of the user's own, checked with one pass."""
+    """Return the handle of a network of the user's own, probed with a few passes."""
     missing = [f"network.{name}" for name in _NEEDED if getattr(spec.network, name) is None]
     if missing:
         raise SpecError(f"a network of family module needs {', '.join(missing)} in its spec")
-    if 0 in spec.network.token_grid:
-        size, patch = cast(Any, spec.network.image_size), cast(Any, spec.network.patch)
+    if spec.network.patch and 0 in spec.network.token_grid:
+        size, patch = cast(Any, spec.network.image_size), spec.network.patch
         raise SpecError(
             f"network.patch {in_words(patch)} is larger than network.image_size {in_words(size)}"
         )
     refuse_open(open_input(spec), "the module")
     names = names_of_classes(spec)
     handle = ModelHandle(module.to(place), spec, place, names, _facts(module))
-    if spec.network.norm:
-        _check_norm(handle, spec.network.norm)
-    else:
-        handle.logits(_noise(handle))
+    handle.spec = with_patch(spec, handle.anatomy)
+    handle.checkpoint = {**handle.checkpoint, "notes": handle.anatomy.remarks}
     return handle
-
-
-def _check_norm(handle: ModelHandle, name: str) -> None:
-    """Run one image and see that the named norm yields a vector per token."""
-    found = dict(handle.network.named_modules()).get(name)
-    if found is None:
-        norms = [n for n, m in handle.network.named_modules() if isinstance(m, nn.LayerNorm)]
-        raise SpecError(
-            f"the module has no part named {name!r} (network.norm); its layer norms are "
-            f"{', '.join(norms[-8:]) or 'none'}"
-        )
-    shapes: list[tuple[int, ...] | str] = []
-
-    def see(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        output = output[0] if isinstance(output, tuple) and output else output
-        is_tensor = isinstance(output, Tensor)
-        shapes.append(tuple(output.shape) if is_tensor else type(output).__name__)
-
-    hook = found.register_forward_hook(see)
-    try:
-        handle.logits(_noise(handle))
-    finally:
-        hook.remove()
-    f, h, w = handle.spec.network.token_grid
-    tokens = f * h * w + handle.prefix_tokens
-    last = shapes[-1] if shapes else "nothing"
-    if isinstance(last, str) or len(last) != 3 or last[1] != tokens:
-        raise SpecError(
-            f"{name} (network.norm) yields {last}, expected (1, {tokens}, width): {f} × {h} × {w} "
-            f"patches and {handle.prefix_tokens} prefix tokens; correct norm, image_size, patch or "
-            "prefix_tokens"
-        )

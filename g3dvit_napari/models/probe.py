@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Literal, cast
@@ -12,13 +11,14 @@ from torch import Tensor
 
 from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.core.errors import SpecError
+from g3dvit_napari.core.spec import ModelSpec
 from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.capture import capturing
 from g3dvit_napari.models.convolutional import feature_sites
 from g3dvit_napari.models.hooked import replacing
 from g3dvit_napari.models.placing import UNKNOWN, merged_cells, placed_sites
 from g3dvit_napari.models.read_out import Averaged, read_out
-from g3dvit_napari.models.self_attention import SelfAttention, attentions_of
+from g3dvit_napari.models.self_attention import Heard, attentions_of
 from g3dvit_napari.models.steady import Steady
 
 if TYPE_CHECKING:
@@ -32,20 +32,28 @@ def probe(model: ModelHandle) -> Anatomy:
     ------
     SpecError
         When the spec contradicts what the network does, or says too little.
-    MethodError
-        When the spec names a norm that there is not.
     """
     images = _noise(model, 0), _noise(model, 1)
     with capturing(model.network):
-        attentions, unclear = attentions_of(model, images[0])
-        found = _transformer(model, images[0], attentions, unclear)
-        if not (attentions or unclear):
+        heard = attentions_of(model, images[0])
+        if heard.attentions:
+            found = _transformer(model, images[0], heard)
+        else:
             sites, remarks = feature_sites(model, images[0])
-            found = Anatomy(tuple(sites), remarks=tuple(remarks))
+            found = Anatomy(tuple(sites), remarks=(*_unknown(heard), *remarks))
         if model.spec.network.norm is not None:
             found = _with_norm(model, images[0], found, model.spec.network.norm)
-        found = _with_read_out(model, images, found, len(attentions) + len(unclear))
+        found = _with_read_out(model, images, found, heard.calls if heard.attentions else 0)
         return _with_activation(model, images[0], found)
+
+
+def with_patch(spec: ModelSpec, anatomy: Anatomy) -> ModelSpec:
+    """Return a spec whose patch, if it has none, is the finest cell larger than a voxel."""
+    if spec.network.patch is not None or not anatomy.sites:
+        return spec
+    sizes = [tuple(max(1, round(size)) for size in site.cells.size) for site in anatomy.sites]
+    patch = next((size for size in sizes if size != (1, 1, 1)), sizes[0])
+    return spec.merged(spec.network.model_copy(update={"patch": patch}))
 
 
 def _noise(model: ModelHandle, seed: int) -> Tensor:
@@ -54,31 +62,25 @@ def _noise(model: ModelHandle, seed: int) -> Tensor:
     return model.prepared(image)
 
 
-def _transformer(
-    model: ModelHandle,
-    image: Tensor,
-    attentions: Sequence[SelfAttention],
-    unclear: Sequence[str],
-) -> Anatomy:
+def _transformer(model: ModelHandle, image: Tensor, heard: Heard) -> Anatomy:
     """Return the sites of a transformer, and its attention if all of it is understood."""
-    if not attentions:
-        return Anatomy((), remarks=tuple(_unknown(unclear)))
-    sites, remarks = placed_sites(model, image, attentions)
+    sites, remarks = placed_sites(model, image, heard.attentions)
     kind: Literal["global", "windows", "none"] = "global"
-    if unclear:
+    if heard.unclear:
         kind = "none"
-        remarks = [*remarks, *_unknown(unclear)]
-    elif not all(attention.everywhere for attention in attentions):
+    elif not all(attention.everywhere for attention in heard.attentions):
         kind = "windows"
-    if not all(attention.traced for attention in attentions):
-        remarks.append("queries and keys of some attentions are not known, only their scores")
-    windows = tuple(a.windows for a in attentions) if kind == "windows" else ()
-    return Anatomy(tuple(sites), kind, windows, remarks=tuple(remarks))
+    if not all(attention.traced for attention in heard.attentions):
+        remarks.append("of some attentions the scores are known, but not queries and keys")
+    windows = tuple(a.windows.cpu() for a in heard.attentions) if kind == "windows" else ()
+    return Anatomy(tuple(sites), kind, windows, remarks=(*_unknown(heard), *remarks))
 
 
-def _unknown(unclear: Sequence[str]) -> list[str]:
-    few = "; ".join(unclear[:3]) + ("; …" if len(unclear) > 3 else "")
-    return [f"methods that read attention cannot explain this network ({few})"] if few else []
+def _unknown(heard: Heard) -> tuple[str, ...]:
+    if not heard.unclear:
+        return ()
+    few = "; ".join(heard.unclear[:3]) + ("; …" if len(heard.unclear) > 3 else "")
+    return (f"the attention of this network is not understood, so it is not offered ({few})",)
 
 
 def _with_norm(model: ModelHandle, image: Tensor, found: Anatomy, name: str) -> Anatomy:

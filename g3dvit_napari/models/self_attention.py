@@ -54,16 +54,31 @@ class Unclear(Exception):
     """Why an attention cannot be explained."""
 
 
-def attentions_of(model: ModelHandle, image: Tensor) -> tuple[list[SelfAttention], list[str]]:
-    """Return the attentions of a network, first to last, and for each unclear one a sentence.
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What was heard of a network's attention.
 
-    To be called inside `capturing`.
+    calls
+        How many attentions there were.
+    attentions
+        Those that are understood, first to last.
+    unclear
+        A reason for each of the others.
     """
+
+    calls: int
+    attentions: tuple[SelfAttention, ...]
+    unclear: tuple[str, ...]
+
+
+def attentions_of(model: ModelHandle, image: Tensor) -> Heard:
+    """Return what a run of the network shows of its attention; to be called inside `capturing`."""
+    calls, missed = _count(model, image)
+    if not calls:  # tags would cost a convolutional network much memory
+        return Heard(0, (), _missed(missed))
     trace = Trace()
     found: list[SelfAttention] = []
     unclear: list[str] = []
-    if not _count(model, image):  # tags would cost a convolutional network much memory
-        return found, unclear
 
     def hear(call: AttentionCall) -> Tensor:
         try:
@@ -74,24 +89,30 @@ def attentions_of(model: ModelHandle, image: Tensor) -> tuple[list[SelfAttention
 
     with trace.watching(model.network), trace, Tape(hear):
         model.answer(image)
-    for name in {each.name for each in found}:
+    for name in dict.fromkeys(each.name for each in found):
         if trace.runs[name] > 1:
             unclear.append(f"{name} is run {trace.runs[name]} times")
         if sum(each.name == name for each in found) > 1:
             unclear.append(f"several attentions read {name}")
-    return found, unclear
+    return Heard(calls, tuple(found), (*unclear, *_missed(missed)))
 
 
-def _count(model: ModelHandle, image: Tensor) -> int:
+def _count(model: ModelHandle, image: Tensor) -> tuple[int, int]:
+    """Return how many attentions there are, and how many softmaxes seem to be of one."""
     heard: list[None] = []
 
     def hear(call: AttentionCall) -> Tensor:
         heard.append(None)
         return call.out
 
-    with Tape(hear):
+    tape = Tape(hear)
+    with tape:
         model.answer(image)
-    return len(heard)
+    return len(heard), tape.missed
+
+
+def _missed(count: int) -> tuple[str, ...]:
+    return (f"{count} times weights are not simply multiplied with values",) if count else ()
 
 
 def _understood(trace: Trace, call: AttentionCall) -> SelfAttention:

@@ -83,11 +83,14 @@ class Tape(TorchFunctionMode):
     """Inside, every attention is told to `hear`; what that returns goes on in place of `out`.
 
     To be entered before `Steady`, which takes apart what torch has in one piece.
+
+    missed
+        How many softmaxes over keys went on to something else than a product with values.
     """
 
     def __init__(self, hear: Hear) -> None:
         super().__init__()
-        self._hear = hear
+        self._hear, self.missed = hear, 0
         self._scores: Notes[Scores] = Notes()
         self._weights: Notes[Scores] = Notes()
 
@@ -123,6 +126,7 @@ class Tape(TorchFunctionMode):
             known = self._scores.get(first)
             if name == "softmax":
                 weights = _softmax(known, first, args, named)
+                self.missed += weights is not None
             elif name in _VIEWS | _COPIES:
                 weights = self._weights.get(first)
                 scores = None if known is None else _viewed(known, first, out)
@@ -164,6 +168,7 @@ class Tape(TorchFunctionMode):
         found = values_of(equation, *pair, weights)
         if found is None:
             return None
+        self.missed -= 1
         return self._hear(AttentionCall(scores, found[0], out, found[1]))
 
     def _fused(self, out: Tensor, given: dict[str, Any]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import G3DViTError, MethodError, SpecError
-from g3dvit_napari.core.spec import ModelSpec
+from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models import forward
 from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.handle import (
@@ -185,7 +185,9 @@ def test_moving_forgets_the_pass(handle, passes):
 
 
 def test_foreign_networks_without_a_place_for_tokens_offer_nothing():
-    silent = ModelHandle(nn.Linear(2, 2), ModelSpec(), torch.device("cpu"), ("a", "b"))
+    spec = ModelSpec(network=NetworkSpec(image_size=(2, 3, 4), classes=2))
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(24, 2))
+    silent = ModelHandle(plain, spec, torch.device("cpu"), ("a", "b"))
     assert (silent.offers, silent.blocks) == (frozenset(), 0)
 
 

@@ -124,12 +124,11 @@ def test_a_module_of_the_users_own():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patch": None}, r"needs network\.patch"),
-        ({"prefix_tokens": None, "classes": None}, r"network\.classes, network\.prefix_tokens"),
-        ({"norm": "nrom"}, "no part named 'nrom'.*norm, unused"),
-        ({"norm": "unused"}, "unused .* yields nothing"),
-        ({"norm": "embed"}, r"yields \(1, 6, 5, 4, 2\), expected \(1, 42, width\)"),
-        ({"prefix_tokens": 1}, r"yields \(1, 42, 6\), expected \(1, 41, width\)"),
+        ({"channels": None, "classes": None}, r"needs network\.channels, network\.classes"),
+        ({"norm": "nrom"}, "no module named 'nrom'.*norm, unused"),
+        ({"norm": "unused"}, "unused .* took no part"),
+        ({"norm": "head"}, r"\(1, 42, features\).* yields \(1, 3\)"),
+        ({"prefix_tokens": 1}, r"\(1, 41, features\).* yields \(1, 42, 6\)"),
         ({"classes": 4}, r"logits of shape \(b, 4\)"),
         ({"patch": (11, 3, 4)}, "larger than"),
     ],
