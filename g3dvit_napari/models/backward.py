@@ -161,8 +161,8 @@ def _per_channel(weight: Tensor | None, axes: int) -> Tensor | None:
 
 def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
     if approximate == "none":
-        return torch.special.ndtr(x)
-    inner: Tensor = (2 / math.pi) ** 0.5 * (x + 0.044715 * x**3)
+        return cast(Tensor, torch.special.ndtr(x))
+    inner: Tensor = (2 / math.pi) ** 0.5 * (x + 0.044715 * x.pow(3))
     return 0.5 * (1 + inner.tanh())
 
 

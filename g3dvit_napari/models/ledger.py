@@ -67,9 +67,9 @@ def contribution(gradient: Tensor, added: Tensor, axis: int | None) -> Tensor:
 def _site_of(stage: int, shape: Sequence[int], anatomy: Anatomy, image: Site) -> Site | None:
     """Return the site whose places an output of this shape has, or None."""
     sites = anatomy.sites
+    if _windows_of(stage, shape, anatomy) is not None:
+        return sites[stage - 1]
     if len(shape) == 2:
-        if _windows_of(stage, shape, anatomy) is not None:
-            return sites[stage - 1]
         return next((s for s in sites if sorted(shape) == [1, s.tokens]), None)
     if len(shape) != 4 or shape[0] != 1:
         return None
@@ -85,7 +85,7 @@ def _tokens_of(share: Tensor, stage: int, anatomy: Anatomy, site: Site) -> Tenso
         return share.flatten()
     real = windows >= 0
     tokens = torch.zeros(site.tokens, dtype=share.dtype)
-    return tokens.index_add(0, windows[real], share[real])
+    return tokens.index_add(0, windows[real], share.view_as(windows)[real])
 
 
 def _windows_of(stage: int, shape: Sequence[int], anatomy: Anatomy) -> Tensor | None:
@@ -93,4 +93,4 @@ def _windows_of(stage: int, shape: Sequence[int], anatomy: Anatomy) -> Tensor | 
     if not (anatomy.windows and stage > 0):
         return None
     windows = anatomy.windows[stage - 1].cpu()
-    return windows if windows.shape == tuple(shape) else None
+    return windows if tuple(shape) in (windows.shape, (1, *windows.shape)) else None

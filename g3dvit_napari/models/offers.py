@@ -12,17 +12,29 @@ LACKING = {
     "attention": "it has no attention",
     "global attention": "its tokens do not all attend to each other",
     "linear head": "its answer is not one linear layer on averaged features",
+    "convolutions": "it is not built of convolutions alone; attention needs rules of its own",
     "own blocks": "it is no vit_3d or simple_vit_3d, whose blocks can be run one by one",
 }
 
 
-def offers_of(anatomy: Anatomy, *, own: bool) -> frozenset[str]:
-    """Return what a network offers; `own`: it is a `ViT3D`, whose blocks we run ourselves."""
+def offers_of(anatomy: Anatomy, *, own: bool, convolutions: bool) -> frozenset[str]:
+    """Return what a network offers.
+
+    Parameters
+    ----------
+    anatomy
+        What running it has shown.
+    own
+        Whether it is a `ViT3D`, whose blocks we run ourselves.
+    convolutions
+        Whether it has any.
+    """
     found = {
         "features": bool(anatomy.sites),
         "attention": anatomy.attention != "none",
         "global attention": anatomy.attention == "global",
         "linear head": anatomy.linear_head,
+        "convolutions": convolutions and anatomy.attention == "none",
         "own blocks": own,
     }
     return frozenset(name for name, offered in found.items() if offered)

@@ -23,6 +23,7 @@ from g3dvit_napari.models.operations import (
     Operation,
     active,
     composed,
+    in_place,
     name_of,
     offset,
     tensors,
@@ -123,7 +124,7 @@ class Ruled(TorchFunctionMode):
             return rule(self, func, *args, **named)
         added = offset(func, args, named) if name in JOINING else None
         out = func(*args, **named)
-        changed = args[0] if out is None else out
+        changed = args[0] if in_place(func) else out
         if name in JOINING:
             self.noted(changed, added)
         else:

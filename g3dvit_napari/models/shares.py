@@ -90,16 +90,21 @@ class Shares:
 
         `biases`: each place also gets what is added there behind the site.
         """
-        site = self.places.sites[numbers[0]]
+        site, first = self.places.sites[numbers[0]], numbers[0]
         values, magnitudes = (self._summed(of, numbers) for of in (self.values, self.magnitudes))
-        if biases:
-            added = self._placed(numbers[0])
-            values, magnitudes = values + added, magnitudes + added.abs()
-        cells = (
-            t[:, site.prefix :].reshape(len(t), *site.cells.shape) for t in (values, magnitudes)
-        )
+        added = self._placed(first) if biases else torch.zeros_like(values)
+        values, magnitudes = values + added, magnitudes + added.abs()
+        cells = (t[:, site.prefix :].reshape(len(t), *site.cells.shape) for t in (values, magnitudes))
         raw, size = (t.numpy() for t in cells)
-        return TokenMaps(raw, size, site.cells, self._figures(values, site.prefix, numbers[0]))
+        unplaced = self.biases(first) - added.sum(-1)
+        figures = {
+            "score": self.scores,
+            "explained": values[:, site.prefix :].sum(-1),
+            **({"prefix_tokens": values[:, : site.prefix].sum(-1)} if site.prefix else {}),
+            "biases": unplaced,
+            "completeness_error": self.errors(first).abs(),
+        }
+        return TokenMaps(raw, size, site.cells, by_class(figures))
 
     def _summed(self, of: Sequence[Tensor], numbers: Sequence[int]) -> Tensor:
         sites = self.places.sites
@@ -112,20 +117,11 @@ class Shares:
             [ledger.placed(stage, places.anatomy, places.image, site) for ledger in self.ledgers]
         )
 
-    def _figures(self, shown: Tensor, prefix: int, number: int) -> tuple[Mapping[str, float], ...]:
-        columns = {
-            "score": self.scores,
-            "explained": shown[:, prefix:].sum(-1),
-            "prefix_tokens": shown[:, :prefix].sum(-1),
-            "biases": self.biases(number),
-            "completeness_error": self.errors(number).abs(),
-        }
-        if not prefix:
-            del columns["prefix_tokens"]
-        return tuple(
-            {name: float(column[row]) for name, column in columns.items()}
-            for row in range(len(shown))
-        )
+
+def by_class(figures: Mapping[str, Tensor]) -> tuple[Mapping[str, float], ...]:
+    """Return one mapping of numbers per class, given numbers (k) by name."""
+    rows = zip(*(column.tolist() for column in figures.values()), strict=True)
+    return tuple(dict(zip(figures, row, strict=True)) for row in rows)
 
 
 def terms(site: Site, z: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
