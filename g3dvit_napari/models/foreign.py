@@ -95,6 +95,16 @@ class ForeignPass(Asked):
         first, starts = block_index(first, self.model.blocks), self.starts(targets)
         return self._attention.gradients(starts, self.tick, first=first, skip_only=skip_only)
 
+    def attention_relevance(
+        self, targets: Sequence[int], first: int = 0, *, partial: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return t = R / o (k g h n e) of every attention from `first` on, from one graph."""
+        self._attends()
+        first, starts = block_index(first, self.model.blocks), self.starts(targets)
+        return self._attention.relevance(
+            self.logits, starts, self.tick, first=first, partial=partial
+        )
+
     def _attends(self) -> None:
         if self.model.anatomy.attention == "none":
             raise MethodError("the attention of this network is not known; choose another method")

@@ -11,6 +11,7 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.capture import Tick, capturing
 from g3dvit_napari.models.cut import pulled
+from g3dvit_napari.models.relprop import relevance_of_attention
 from g3dvit_napari.models.tape import AttentionCall, Hear, Tape
 
 if TYPE_CHECKING:
@@ -60,6 +61,18 @@ class ForeignAttention:
             self._kept = (key, found)
         return self._kept[1]
 
+    def relevance(
+        self, logits: Tensor, starts: Tensor, tick: Tick, *, first: int, partial: bool
+    ) -> tuple[Tensor, ...]:
+        """Return t = R / o (k g h n e) of the attentions from `first` on, see `relprop`."""
+        run = [self._model.answer]
+        with capturing(self._model.network):
+            found = relevance_of_attention(
+                run, [self._image], logits, starts, tick, first=first, partial=partial
+            )
+        self._checked(first + len(found) - 1, done=True)
+        return tuple(self._in_windows(t, number) for number, t in enumerate(found, start=first))
+
     def _pulled(
         self, starts: Tensor, tick: Tick, *, first: int, skip_only: bool
     ) -> tuple[Tensor, ...]:
@@ -92,9 +105,12 @@ class ForeignAttention:
 
     def _split(self, gradients: Tensor, number: int, order: tuple[int, ...]) -> Tensor:
         """Bring gradients (k ...) in the order of axes that the network uses to (k g h n e)."""
+        return self._in_windows(gradients.permute(0, *(axis + 1 for axis in order)), number)
+
+    def _in_windows(self, own: Tensor, number: int) -> Tensor:
+        """Bring what belongs to o (k ... n e) to (k g h n e)."""
         windows = self._windows(number)
         count = 1 if windows is None else len(windows)
-        own = gradients.permute(0, *(axis + 1 for axis in order))
         return own.reshape(len(own), count, -1, *own.shape[-2:])
 
     def _run(self, hear: Hear) -> Tensor:

@@ -90,6 +90,16 @@ class ForwardPass(Protocol):
         """
         ...
 
+    def attention_relevance(
+        self, targets: Sequence[int], first: int = 0, *, partial: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return t = R / o (k g h r e), R being the relevance of what attention mixes (o = A v).
+
+        One per block, as `attention_gradients` does; the relevance of A itself is ½ A ⊙ (t vᵀ). By
+        the rules of Chefer et al. (CVPR 2021), or with `partial` by those of partial LRP.
+        """
+        ...
+
     def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
         """Return ∇o (k g h r e) of a block when the head reads what leaves that block.
 

@@ -24,6 +24,7 @@ from g3dvit_napari.models.capture import (
 from g3dvit_napari.models.closed_form import ClassRow, Factored
 from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native_attention import NativeAttention, Pooling
+from g3dvit_napari.models.relprop import relevance_of_attention
 from g3dvit_napari.models.rules import Rules
 from g3dvit_napari.models.sampling import asked_in_batches, explained
 from g3dvit_napari.models.shares import At, Places, Shares, staged_shares
@@ -124,6 +125,18 @@ class NativePass(Asked):
         first, starts = block_index(first, len(self._entering)), self.starts(targets)
         with capturing(self._network):
             return self._attention.gradients(starts, self.tick, first=first, skip_only=skip_only)
+
+    def attention_relevance(
+        self, targets: Sequence[int], first: int = 0, *, partial: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return t = R / o (k 1 h r e) of what attention mixes, from one block to the last."""
+        first, starts = block_index(first, len(self._entering)), self.starts(targets)
+        stages = [self._whole(index) for index in range(first, len(self._entering))]
+        entering = self._entering[first:]
+        with capturing(self._network):
+            return relevance_of_attention(
+                stages, entering, self.logits, starts, self.tick, partial=partial
+            )
 
     def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
         """Return ∇o (k 1 h r e) of a block when the head reads what leaves it."""
