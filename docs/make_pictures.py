@@ -19,9 +19,10 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari import api
-from g3dvit_napari.core.types import Explanation
+from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.io.samples import sample_path
 from g3dvit_napari.plugin.layers import to_layer_data
+from g3dvit_napari.plugin.map_layers import ROLES
 from g3dvit_napari.plugin.overlay import Overlay
 from g3dvit_napari.plugin.widget import open_form
 
@@ -29,6 +30,8 @@ FOLDER = Path(__file__).parent / "images"
 WINDOW = (1400, 900)
 CANVAS = (900, 800)
 PATIENCE = 300.0  # seconds
+METHOD, THRESHOLD = "g3dvit", Threshold("keep", 5.0, "patches")
+CUT = Threshold("value", 0.3, "patches")  # where smooth and saved are plainly two pictures
 LARGEST = 400_000  # bytes per picture
 PLANES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 
@@ -66,6 +69,7 @@ def canvas_pictures(checkpoint: str) -> dict[str, Picture]:
         overlay.jump_to_peak()
         pictures |= views(viewer, overlay, method)
     pictures["conventions"] = conventions(viewer, overlay, maps["libra_grad"])
+    pictures["cut_on_patches"] = details(viewer, overlay, api.rethreshold(maps["g3dvit"], CUT))
     overlay.close()
     viewer.close()
     return pictures
@@ -112,6 +116,18 @@ def conventions(viewer: Any, overlay: Overlay, explanation: Explanation) -> Pict
     return beside(pair)
 
 
+def details(viewer: Any, overlay: Overlay, explanation: Explanation) -> Picture:
+    """Return one slice of a map smooth, in patches and as saved, side by side."""
+    overlay.show(explanation)
+    for resolution in ROLES:  # a new layer's name may widen the list, and narrow the canvas
+        overlay.set_resolution(resolution)
+    pictures = []
+    for resolution in ROLES:
+        overlay.set_resolution(resolution)
+        pictures.append(photograph(viewer))
+    return beside(pictures)
+
+
 def window_pictures(checkpoint: str) -> dict[str, Picture]:
     """Return the whole window with the form, in slices and as a volume."""
     viewer = napari.Viewer(show=True)
@@ -121,6 +137,8 @@ def window_pictures(checkpoint: str) -> dict[str, Picture]:
     controller.open_volume(str(sample_path("brain.nii.gz")))
     form.load_checkpoint(checkpoint, spec="")
     wait(lambda: viewer.layers and controller.model is not None)
+    form.form.question.methods.choose(METHOD)  # whatever was remembered from another day
+    form.form.threshold.choose(THRESHOLD)
     form.compute()
     wait(lambda: controller.explanation is not None)
     controller.jump_to_peak()

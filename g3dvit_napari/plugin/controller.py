@@ -114,7 +114,12 @@ class Controller(QObject):
         self._ahead.cancel()
 
     def preview(self, threshold: Threshold) -> None:
-        """Move the gate on the map at once; at most one move per frame of the screen."""
+        """Move the gate on the map at once; at most one move per frame of the screen.
+
+        Otsu's rule takes longer than a frame to find its cut: it waits for `settle`.
+        """
+        if threshold.kind == "otsu":
+            return
         self._preview.setTimeout(PREVIEW_MS[int(self._viewer.dims.ndisplay)])
         self._preview(threshold)
 

@@ -119,7 +119,7 @@ def explain(inquiry: Inquiry, answers: Answers, report: Report) -> Explanation:
         explanation = _answer(inquiry, answers, volume, report)
     report(1.0, "preparing the threshold")
     for stage in STAGES:  # each sorts its values once, here rather than under the slider
-        explanation.scaled.cut(replace(inquiry.request.threshold, stage=stage))
+        explanation.scaled.cut(Threshold(stage=stage))
     return explanation
 
 
@@ -130,7 +130,8 @@ def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) 
     question = question_of(volume, request)
     known = answers.recall(question, request.target)
     if known is not None:
-        return rethreshold(known, request.threshold, report)
+        same = known.request.threshold == request.threshold
+        return known if same else rethreshold(known, request.threshold, report)
     found = _explained(inquiry, volume, request.target, report)
     answers.remember(question, found)
     return found

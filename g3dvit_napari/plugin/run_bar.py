@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 from g3dvit_napari.plugin.section import allow, explain, note, set_note, words
 
 _SCALE = 1000
+PATIENCE_MS = 150  # what takes no longer needs no bar: it would only flicker
 _AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
 
 
@@ -48,6 +49,11 @@ class RunBar(QWidget):
         self.result.setAccessibleName("Result")
         self.warning = words()
         self._lay_out()
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._show_bar)
+        self._words = ""
         self._busy = False
         self._reason = ""
         self.show_reason("Choose a checkpoint and a volume first.")
@@ -68,12 +74,16 @@ class RunBar(QWidget):
         self.bar.hide()
 
     def show_busy(self, busy: bool) -> None:
-        """Turn "Compute" into "Cancel" and back."""
+        """Turn "Compute" into "Cancel" and back; the bar comes when it takes a while."""
         self._busy = busy
         self.button.setText("Cancel" if busy else "Compute")
-        self.bar.setVisible(busy)
-        self.bar.setValue(0)
-        set_note(self.stage, "")
+        self.show_progress(0.0, "")
+        if busy:
+            self._patience.start()
+        else:
+            self._patience.stop()
+            self.bar.hide()
+            set_note(self.stage, "")
         self._adapt()
 
     def show_reason(self, reason: str) -> None:
@@ -84,7 +94,13 @@ class RunBar(QWidget):
     def show_progress(self, fraction: float, stage: str) -> None:
         """Show how far the work is, and what is being done."""
         self.bar.setValue(round(_SCALE * min(max(fraction, 0.0), 1.0)))
-        set_note(self.stage, f"{stage} …" if stage and not stage.endswith("…") else stage)
+        self._words = f"{stage} …" if stage and not stage.endswith("…") else stage
+        if not self.bar.isHidden():
+            set_note(self.stage, self._words)
+
+    def _show_bar(self) -> None:
+        self.bar.show()
+        set_note(self.stage, self._words)
 
     def show_result(self, text: str, warning: str = "", failed: bool = False) -> None:
         """Show the answer, and a plain sentence when the map must not be trusted."""

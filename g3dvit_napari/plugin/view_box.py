@@ -24,7 +24,7 @@ SWITCHES = {
         ),
         "patches": ("Patches", "Show the patches: what the network really resolved."),
         "saved": (
-            "As saved",
+            "Saved",
             "Cut on patches, then smoothed: exactly the map that is saved.\n"
             "It is drawn anew once the threshold rests.",
         ),

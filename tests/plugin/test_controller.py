@@ -184,6 +184,19 @@ def test_cut_moves_at_once_and_is_exact_in_the_end(qtbot, controller, viewer, an
     assert viewer.layers[1] is layer
 
 
+def test_otsu_is_found_outside_the_gui_thread(qtbot, controller, anatomy) -> None:
+    with_model(qtbot, controller)
+    first = explained(qtbot, controller, anatomy)
+    otsu = Threshold("otsu", 0.0, "patches")
+    controller.preview(otsu)
+    qtbot.wait(50)
+    assert controller._overlay.cut == first.cut
+    assert "_patches_in_head" not in vars(first.scaled)
+    with qtbot.waitSignal(controller.explained):
+        controller.settle(otsu)
+    assert controller._overlay.cut == controller.explanation.cut != first.cut
+
+
 def test_settling_waits_for_no_running_question(qtbot, controller, anatomy, api) -> None:
     with_model(qtbot, controller)
     explained(qtbot, controller, anatomy)

@@ -28,6 +28,7 @@ from g3dvit_napari.plugin.choice import Choice
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.parameters import ParameterControls
+from g3dvit_napari.plugin.run_bar import PATIENCE_MS
 from g3dvit_napari.plugin.threshold_box import SETTLE_MS
 
 CONTROLS = (QComboBox, QPushButton, QCheckBox, QAbstractSlider, QAbstractSpinBox)
@@ -447,13 +448,26 @@ def test_compute_turns_into_cancel_and_back(form, qtbot) -> None:
     form.run.show_busy(True)
     form.run.show_progress(0.5, "running the network")
     assert form.run.button.text() == "Cancel"
+    assert form.run.bar.isHidden()
+    qtbot.waitUntil(lambda: not form.run.bar.isHidden())
     assert form.run.stage.text() == "running the network …"
     assert form.run.bar.value() == form.run.bar.maximum() // 2
+    form.run.show_progress(0.6, "placing the map")
+    assert form.run.stage.text() == "placing the map …"
     with qtbot.waitSignal(form.run.cancel_requested):
         qtbot.mouseClick(form.run.button, Qt.MouseButton.LeftButton)
     form.run.show_busy(False)
     assert form.run.button.text() == "Compute"
-    assert not form.run.bar.isVisible()
+    assert form.run.bar.isHidden()
+
+
+def test_quick_answers_show_no_bar(form, qtbot) -> None:
+    form.run.show_busy(True)
+    form.run.show_progress(0.5, "running the network")
+    form.run.show_busy(False)
+    qtbot.wait(2 * PATIENCE_MS)
+    assert form.run.bar.isHidden()
+    assert form.run.stage.isHidden()
 
 
 def test_frame_of_a_series_is_part_of_the_answer(form) -> None:
