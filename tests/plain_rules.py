@@ -1,4 +1,4 @@
-"""The backward rules written out: a ViT3D as one graph, whole matrices, a `detach` where one belongs.
+"""The backward rules written out: a ViT3D as one graph, whole matrices, `detach` where it belongs.
 
 Every sum with a bias is kept, to see what each bias contributes and where.
 """

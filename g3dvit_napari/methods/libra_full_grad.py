@@ -22,9 +22,8 @@ def libra_full_grad(run: ForwardPass, targets: tuple[int, ...]) -> TokenMaps:
     first block (positions included) and b_l the bias of every linear layer and norm l behind them,
     o its output. The gradients are LibraGrad's: the standard deviation of every norm, the gate Φ(x)
     of GELU = x·Φ(x) and the attention weights are held constant. What is left of the logit are the
-    tokens that are no patches, and the biases (`biases`) of padding and behind the pooling, which have
-    no place.
-    The sign has a meaning: negative tokens speak against the class.
+    tokens that are no patches, and the biases of padding and behind the pooling, which have no
+    place (`biases`). The sign has a meaning: negative tokens speak against the class.
 
     Where windows or coarser grids follow, the share of a coarse cell is split equally among the
     finer ones inside it. Without tokens, in a convolutional network, the voxels x get

@@ -15,6 +15,7 @@ from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models.forward import ForwardPass, run_forward
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.rules import LIBRA
 from g3dvit_napari.models.vit3d import Layout, ViT3D
 
 CLASSES = 4
@@ -79,7 +80,8 @@ def by_hooks(network: ViT3D, image: Tensor, block: int) -> tuple[Tensor, Tensor,
 
 
 def results(run: ForwardPass) -> list[Tensor]:
-    return [run.gradients([1]), run.gradients([1], 0), run.balanced([1]).relevance, run.logits]
+    shares = run.shares([1], LIBRA).values[0]
+    return [run.gradients([1]), run.gradients([1], 0), shares, run.logits]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,7 +145,7 @@ def test_behind_the_last_attention_only_the_class_token_is_computed() -> None:
     )
     run = run_forward(model, picture(), lambda: None)
     run.gradients([0, 1])
-    run.balanced([0])
+    run.shares([0], LIBRA)
     assert set(seen) == {1}
 
 
@@ -152,7 +154,7 @@ def test_ticks_come_once_per_block_and_again_on_the_way_back(kind: str) -> None:
     model, ticks = build(kind), []
     run = run_forward(model, picture(), lambda: ticks.append(1))
     assert len(ticks) == model.blocks
-    run.balanced([0])
+    run.shares([0], LIBRA)
     assert len(ticks) == 2 * model.blocks
 
 
@@ -162,7 +164,7 @@ def test_what_is_kept_has_no_graph_under_class_token_pooling() -> None:
         run.logits,
         run.activations(),
         run.gradients([1]),
-        *run.balanced([1]).__dict__.values(),
+        *run.shares([1], LIBRA).values,
     ]
     assert not any(t.requires_grad or t.is_inference() for t in found)
 
@@ -179,7 +181,7 @@ def test_the_network_is_left_as_found(kind: str) -> None:
     run = run_forward(model, picture(), lambda: None)
     run.gradients([0])
     run.gradients([1], 0)
-    run.balanced([0, 1])
+    run.shares([0, 1], LIBRA)
     assert fingerprint(network) == before
     assert torch.equal(second.grad, torch.ones_like(second))
 
@@ -195,7 +197,7 @@ def test_cancelling_leaves_the_network_as_found_and_the_next_run_right(stop_at: 
             raise Cancelled("stopped by the user")
 
     with pytest.raises(Cancelled):
-        run_forward(model, image, tick).balanced([0])
+        run_forward(model, image, tick).shares([0], LIBRA)
     assert len(ticks) == stop_at
     assert fingerprint(model.network) == before
     again = run_forward(model, image, lambda: None)
@@ -268,7 +270,7 @@ def test_a_class_that_does_not_exist_is_refused(target: int) -> None:
     with pytest.raises(MethodError, match=f"class {target} asked for, but the network has 4"):
         run.gradients([target])
     with pytest.raises(MethodError, match=f"class {target}"):
-        run.balanced([target])
+        run.shares([target], LIBRA)
 
 
 @pytest.mark.parametrize("block", [3, -4])
