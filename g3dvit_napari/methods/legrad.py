@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -20,7 +21,7 @@ from g3dvit_napari.models.row_vectors import row_times
 
 @METHODS.register(
     "LeGrad",
-    needs={"own blocks"},
+    needs={"attention", "movable head"},
     cost="one pass",
     reference="Bousselham et al., LeGrad, ICCV 2025, arXiv:2404.03214",
 )
@@ -35,7 +36,8 @@ def legrad(
 
     With z_l the tokens that leave block l and s_l = head(mean z_l) the class's logit if the head
     read them, token n gets r_n = Σ_l mean_h mean_i relu(∂s_l/∂A_lh[i, n]) over all query rows i.
-    The head includes the last layer norm, where the network has one in front of it.
+    The head includes the last layer norm, where the network has one in front of it. Of a network
+    that merges patches the head can read the last blocks alone.
 
     Parameters
     ----------
@@ -47,19 +49,21 @@ def legrad(
     """
     if readout == "cls" and not run.site().prefix:
         raise MethodError("the network has no class token to read; set readout to mean")
-    attention = run.attention()
-    chosen = range(len(attention))[-layers:]  # -0 is all of them
-    parts = list(class_parts(targets, attention[0].q.nbytes))
-    expect(run.tick, len(chosen) * (len(parts) - 1))
-    total = torch.zeros(len(targets), run.site().tokens, dtype=torch.float64)
-    for block in chosen:
-        found = []
-        for part in parts:
-            gradients = run.read_out_gradients(part, block, readout)
-            found.append(_sensitivity(attention[block], gradients))
-            run.tick()
-        total += torch.cat(found)
-    return to_attention_maps(run, total)
+    attention, readable = run.attention(), len(run.model.anatomy.leaving)
+    count = min(layers or readable, readable)
+    rows, parts = [], list(class_parts(targets, attention[-1].q.nbytes))
+    expect(run.tick, count * (len(parts) - 1))
+    for part in parts:
+        blocks = run.read_out_gradients(part, len(attention) - count, readout)
+        found = map(_sensitivity, attention[-count:], blocks)
+        rows.append(torch.stack(list(found)).sum(0))
+    maps = to_attention_maps(run, torch.cat(rows), block=-1)
+    if readable == len(attention):
+        return maps
+    remark = (
+        f"only the last {readable} of {len(attention)} blocks hold tokens that the head can read"
+    )
+    return replace(maps, remarks=(remark,))
 
 
 def _sensitivity(layer: AttentionLayer, mixed: Tensor) -> Tensor:
@@ -68,6 +72,9 @@ def _sensitivity(layer: AttentionLayer, mixed: Tensor) -> Tensor:
     def matrix(piece: Piece, which: int) -> Tensor:
         return piece.gradient(mixed[which]).relu().mean(1, keepdim=True)
 
-    mean = torch.zeros(len(mixed), 1, layer.site.tokens, dtype=torch.float64)
-    mean[..., : mixed.shape[3]] = 1 / layer.site.tokens  # the gradient of the other rows is zero
+    mean = torch.full(
+        (len(mixed), 1, layer.site.tokens), 1 / layer.site.tokens, dtype=torch.float64
+    )
+    if layer.windows is None:
+        mean[..., mixed.shape[3] :] = 0  # rows left out, whose gradient is zero
     return row_times(layer, mean, matrix)[1][:, 0]

@@ -71,6 +71,9 @@ class Anatomy:
     windows
         For windowed attention, one per site: (g n) the token that stands at each place of each
         window, -1 for padding. Empty otherwise.
+    leaving
+        Where tokens leave the blocks of the last sites, as far as these share one grid and the head
+        can be put behind them: one per site, up to the last. Empty where it cannot.
     pool
         How the head reads the last tokens.
     linear_head
@@ -86,6 +89,7 @@ class Anatomy:
     sites: tuple[Site, ...]
     attention: Literal["global", "windows", "none"] = "none"
     windows: tuple[Tensor, ...] = ()
+    leaving: tuple[Site, ...] = ()
     pool: Pool = "other"
     linear_head: bool = False
     averaged: Site | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.capture import Tick, block_index, capturing
 from g3dvit_napari.models.cut import Cut
 from g3dvit_napari.models.foreign_attention import ForeignAttention
+from g3dvit_napari.models.foreign_read_out import ForeignReadOut
 from g3dvit_napari.models.linear_head import LinearHead
 from g3dvit_napari.models.native_attention import Pooling
 from g3dvit_napari.models.rules import Rules
@@ -118,19 +119,25 @@ class ForeignPass(Asked):
         with capturing(self.model.network):
             each = torch.eye(len(self.logits)).to(self.logits)
             # Every averaged token gets an equal part of the weight: all parts are the whole.
-            weight = cut.gradients(each, lambda: None).sum(1)
+            weight = torch.cat([cut.gradients(one[None], lambda: None).sum(1) for one in each])
         return LinearHead(cut.tokens.detach()[0, site.prefix :], weight, site.cells)
 
     def read_out_gradients(
-        self,
-        targets: Sequence[int],  # noqa: ARG002 - not offered here
-        block: int,  # noqa: ARG002
-        pool: Pooling,  # noqa: ARG002
-    ) -> Tensor:
-        """Refuse: what of a foreign network is its head cannot be known."""
-        raise MethodError(
-            "the head of this network cannot be put behind another block; choose another method"
-        )
+        self, targets: Sequence[int], first: int, pool: Pooling
+    ) -> Iterator[Tensor]:
+        """Yield ∇o (k g h n e) of each block from one on when the head reads what leaves it."""
+        first, anatomy = block_index(first, self.model.blocks), self.model.anatomy
+        if first < self.model.blocks - len(anatomy.leaving):
+            raise MethodError(
+                f"the head of this network can be put behind its last {len(anatomy.leaving)} "
+                f"blocks, not behind block {first} of {self.model.blocks}"
+            )
+
+        def starts_of(logits: Tensor) -> Tensor:
+            return self.objective.starts(logits, targets)
+
+        read_out = ForeignReadOut(self.model, self.image, self._attention)
+        return read_out.gradients(starts_of, first, pool, self.tick)
 
     def shares(self, targets: Sequence[int], rules: Rules, at: At = "tokens") -> Shares:
         """Return what tokens or voxels, and the biases, contribute under backward rules."""

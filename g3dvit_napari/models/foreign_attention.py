@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,21 @@ from g3dvit_napari.models.tape import AttentionCall, Hear, Tape
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """What an attention gave to the network, o = A v, in a graph.
+
+    number
+        Of the attention, counted from 0.
+    order
+        The order of axes that makes o (... n e) of it.
+    """
+
+    out: Tensor
+    number: int
+    order: tuple[int, ...]
 
 
 class ForeignAttention:
@@ -76,36 +92,46 @@ class ForeignAttention:
     def _pulled(
         self, starts: Tensor, tick: Tick, *, first: int, skip_only: bool
     ) -> tuple[Tensor, ...]:
-        calls: list[tuple[int, ...]] = []
-        mixed: list[Tensor] = []
+        with capturing(self._model.network):
+            logits, mixed = self.cut(tick, first=first, each=skip_only)
+            rows = []
+            for start in starts:
+                rows.append(pulled(logits, [one.out for one in mixed], start))
+                tick()
+        columns = zip(*rows, strict=True)
+        return tuple(
+            self.split(torch.stack(column), one) for column, one in zip(columns, mixed, strict=True)
+        )
+
+    def cut(self, tick: Tick, *, first: int, each: bool) -> tuple[Tensor, list[Mixed]]:
+        """Run the network with a graph that begins at the o of an attention.
+
+        That is the one with the number `first`; with `each` the graph begins anew at every one from
+        there on. Returns the logits, and o of all of them. To be called inside `capturing`.
+        """
+        numbers: list[int] = []
+        mixed: list[Mixed] = []
 
         def hear(call: AttentionCall) -> Tensor:
-            number, out = self._checked(len(calls)), call.out
-            calls.append(call.order)
+            number, out = self._checked(len(numbers)), call.out
+            numbers.append(number)
             tick()
             if number < first:
                 return out
-            if skip_only or number == first:
+            if each or number == first:
                 out = out.detach().requires_grad_()
-            mixed.append(out)
+            mixed.append(Mixed(out, number, call.order))
             return out.clone()  # the network may go on in place
 
-        with capturing(self._model.network):
-            with torch.enable_grad():
-                logits = self._run(hear)
-            self._checked(len(calls) - 1, done=True)
-            rows = []
-            for start in starts:
-                rows.append(pulled(logits, mixed, start))
-                tick()
-        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-        orders = enumerate(calls[first:], start=first)
-        pairs = zip(columns, orders, strict=True)
-        return tuple(self._split(column, number, order) for column, (number, order) in pairs)
+        with torch.enable_grad():
+            logits = self._run(hear)
+        self._checked(len(numbers) - 1, done=True)
+        return logits, mixed
 
-    def _split(self, gradients: Tensor, number: int, order: tuple[int, ...]) -> Tensor:
+    def split(self, gradients: Tensor, mixed: Mixed) -> Tensor:
         """Bring gradients (k ...) in the order of axes that the network uses to (k g h n e)."""
-        return self._in_windows(gradients.permute(0, *(axis + 1 for axis in order)), number)
+        own = gradients.permute(0, *(axis + 1 for axis in mixed.order))
+        return self._in_windows(own, mixed.number)
 
     def _in_windows(self, own: Tensor, number: int) -> Tensor:
         """Bring what belongs to o (k ... n e) to (k g h n e)."""

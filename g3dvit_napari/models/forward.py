@@ -100,10 +100,13 @@ class ForwardPass(Protocol):
         """
         ...
 
-    def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
-        """Return ∇o (k g h r e) of a block when the head reads what leaves that block.
+    def read_out_gradients(
+        self, targets: Sequence[int], first: int, pool: Pooling
+    ) -> Iterator[Tensor]:
+        """Yield ∇o (k g h r e) of each block from `first` to the last, the head right behind it.
 
-        `pool`: the head reads the class token, or the mean of all tokens.
+        The explained numbers are then those of an answer that is made of the tokens that leave the
+        block; their class token, or their mean, is read. Only for blocks of `Anatomy.leaving`.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -42,10 +42,12 @@ def native_anatomy(network: ViT3D) -> Anatomy:
     """Return the anatomy of our own network, which need not be run for it."""
     spec, blocks = network.spec, len(network.blocks)
     cells = Cells.tiling(spec.token_grid, cast(Triple, spec.patch))
-    names = (f"transformer.layers.{index}.0.norm" for index in range(blocks))
+    names = [f"transformer.layers.{index}" for index in range(blocks)]
+    prefix = network.prefix_tokens
     return Anatomy(
-        sites=tuple(Site(name, "b n d", network.prefix_tokens, cells) for name in names),
+        sites=tuple(Site(f"{name}.0.norm", "b n d", prefix, cells) for name in names),
         attention="global",
+        leaving=tuple(Site(name, "b n d", prefix, cells) for name in names),
         pool="cls" if network.cls_pooling else "mean",
         linear_head=not network.cls_pooling and isinstance(network.head, nn.Linear),
     )
@@ -138,15 +140,20 @@ class NativePass(Asked):
                 stages, entering, self.logits, starts, self.tick, partial=partial
             )
 
-    def read_out_gradients(self, targets: Sequence[int], block: int, pool: Pooling) -> Tensor:
-        """Return ∇o (k 1 h r e) of a block when the head reads what leaves it."""
-        index = block_index(block, len(self._entering))
+    def read_out_gradients(
+        self, targets: Sequence[int], first: int, pool: Pooling
+    ) -> Iterator[Tensor]:
+        """Yield ∇o (k 1 h r e) of each block from one on when the head reads what leaves it."""
+        blocks = len(self._entering)
 
         def starts_of(logits: Tensor) -> Tensor:
             return self.objective.starts(logits, targets)
 
-        with capturing(self._network):
-            return self._attention.read_out_gradients(index, starts_of, pool)
+        for index in range(block_index(first, blocks), blocks):
+            with capturing(self._network):
+                found = self._attention.read_out_gradients(index, starts_of, pool)
+            yield found
+            self.tick()
 
     def scores_without(
         self, features: Sequence[int], targets: Sequence[int], block: int = -1

@@ -68,11 +68,16 @@ class NativeAttention:
         `starts_of` maps the logits (c) that it then gives to the gradients (k 1 c) at them.
         """
         mixed = self._mixed(self._entering[index], index, 1 if pool == "cls" else None)
-        recorded = Recorded(
-            lambda o: self._network.read_out(self._behind(o, index, []), pool=pool), mixed
-        )
+        recorded = Recorded(lambda o: self._answer(self._behind(o, index, []), pool), mixed)
         pulled = recorded.pull(starts_of(recorded.value[0]))
         return self._split(torch.cat([first for first, *_ in pulled]), index)
+
+    def _answer(self, tokens: Tensor, pool: Pooling) -> Tensor:
+        """Return the logits (1 c) of tokens (1 n d): read as trained, or from a single one."""
+        own = (pool == "cls") == self._network.cls_pooling
+        if not own:
+            tokens = tokens[:, :1] if pool == "cls" else tokens.mean(1, keepdim=True)
+        return self._network.read_out(tokens)
 
     def _pulled(
         self, above: Tensor, tick: Tick, *, first: int, skip_only: bool

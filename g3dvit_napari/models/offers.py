@@ -13,6 +13,7 @@ LACKING = {
     "global attention": "its tokens do not all attend to each other",
     "linear head": "its answer is not one linear layer on averaged features",
     "convolutions": "it is not built of convolutions alone; attention needs rules of its own",
+    "movable head": "its head cannot be put behind other blocks than the last",
     "own blocks": "it is no vit_3d or simple_vit_3d, whose blocks can be run one by one",
 }
 
@@ -35,6 +36,7 @@ def offers_of(anatomy: Anatomy, *, own: bool, convolutions: bool) -> frozenset[s
         "global attention": anatomy.attention == "global",
         "linear head": anatomy.linear_head,
         "convolutions": convolutions and anatomy.attention == "none",
+        "movable head": bool(anatomy.leaving),
         "own blocks": own,
     }
     return frozenset(name for name, offered in found.items() if offered)

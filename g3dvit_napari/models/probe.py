@@ -16,6 +16,7 @@ from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.capture import capturing
 from g3dvit_napari.models.convolutional import feature_sites
 from g3dvit_napari.models.hooked import replacing
+from g3dvit_napari.models.leaving import leaving_sites
 from g3dvit_napari.models.placing import UNKNOWN, merged_cells, placed_sites
 from g3dvit_napari.models.read_out import Averaged, read_out
 from g3dvit_napari.models.self_attention import Heard, attentions_of
@@ -44,6 +45,8 @@ def probe(model: ModelHandle) -> Anatomy:
         if model.spec.network.norm is not None:
             found = _with_norm(model, images[0], found, model.spec.network.norm)
         found = _with_read_out(model, images, found, heard.calls if heard.attentions else 0)
+        if found.attention != "none":
+            found = replace(found, leaving=leaving_sites(model, images, found.sites))
         return _with_activation(model, images[0], found)
 
 

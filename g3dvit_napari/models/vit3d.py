@@ -189,14 +189,13 @@ class ViT3D(nn.Module):
             return x + sincos_positions(self.spec.token_grid, x.shape[-1]).to(x)
         return torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embedding
 
-    def read_out(self, x: Tensor, pool: str | None = None) -> Tensor:
+    def read_out(self, x: Tensor) -> Tensor:
         """Map the tokens after the last block (b n d) to logits (b k).
 
-        `pool` is "cls" or "mean"; None: the network's own. With class-token pooling only the first
-        token is read, so (b 1 d) serves as well.
+        With class-token pooling only the first token is read, so (b 1 d) serves as well.
         """
         x = self.final(x)
-        x = x[:, 0] if (pool or self.spec.pool) == "cls" else x.mean(dim=1)
+        x = x[:, 0] if self.cls_pooling else x.mean(dim=1)
         return cast(Tensor, self.head(x))
 
     def final(self, x: Tensor) -> Tensor:

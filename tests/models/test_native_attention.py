@@ -68,16 +68,28 @@ def test_the_head_can_read_any_block(kind: str, pool: str, objective: str) -> No
     model = build(kind)
     plain = plain_pass(model.network, picture())
     run = model.forward(picture(), objective=Objective(objective))
-    for block, layer in enumerate(run.attention()):
-        logits = model.network.read_out(plain.leaving[block], pool)[0]
+    found = list(run.read_out_gradients((3, 0), 0, pool))
+    assert len(found) == len(plain.leaving)
+    for layer, mixed, weights, left in zip(
+        run.attention(), found, plain.weights, plain.leaving, strict=True
+    ):
+        if (pool == "cls") != model.network.cls_pooling:  # the head reads one token: this one
+            left = left[:, :1] if pool == "cls" else left.mean(1, keepdim=True)
+        logits = model.network.read_out(left)[0]
         numbers = logits if objective == "logit" else logits.log_softmax(-1)
-        found = run.read_out_gradients((3, 0), block, pool)
         for row, target in enumerate((3, 0)):
-            (wanted,) = torch.autograd.grad(
-                numbers[target], plain.weights[block], retain_graph=True
-            )
-            ours = matrices(found[row], layer.v)
+            (wanted,) = torch.autograd.grad(numbers[target], weights, retain_graph=True)
+            ours = matrices(mixed[row], layer.v)
             torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-12)
+
+
+def test_the_head_reads_only_the_blocks_asked_for() -> None:
+    run = build().forward(picture())
+    every = list(run.read_out_gradients((1,), 0, "mean"))
+    last = list(run.read_out_gradients((1,), -1, "mean"))
+    assert len(every) == 3
+    assert len(last) == 1
+    assert torch.equal(last[0], every[-1])
 
 
 def test_the_same_request_again_costs_nothing() -> None:
