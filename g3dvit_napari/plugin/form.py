@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,12 @@ class ExplainForm(QWidget):
         """Return what the controls ask for."""
         question = self.question
         return ExplanationRequest(
-            question.method, question.target, question.values(), self.threshold.threshold()
+            question.method,
+            question.target,
+            question.values(),
+            self.threshold.threshold(),
+            question.objective,
+            question.against,
         )
 
     def show_model(self, model: LoadedModel | None) -> None:
@@ -76,13 +82,15 @@ class ExplainForm(QWidget):
             self.question.forget_model()
             return
         self.model.show_summary(model.handle.summary(), model.remarks)
+        handle = model.handle
         self.question.offer_model(
-            model.handle.class_names, model.handle.blocks, model.entries, model.reasons
+            handle.class_names, handle.blocks, model.entries, model.reasons, handle.output
         )
 
     def show_explanation(self, found: Explanation) -> None:
         """Show the answer in words."""
         self.question.show_probabilities(found.prediction.probabilities, found.predicted)
+        self.threshold.offer_raw(found.scaled.limits if found.status == "ok" else None)
         self.view.offer_map(True, saved_differs(found))
         doubts = (found.message if found.status != "ok" else "", *found.warnings)
         self.run.show_result(answer(found), "\n".join(filter(None, doubts)))
@@ -116,11 +124,16 @@ class ExplainForm(QWidget):
 
 def answer(found: Explanation) -> str:
     """Return an explanation's result in words: the prediction, then what is shown."""
-    names, chances = found.prediction.class_names, found.prediction.probabilities
-    first = f"Predicted {names[found.predicted]} (p = {chances[found.predicted]:.2f})"
+    names = found.prediction.class_names
     words = []
-    if found.target != found.predicted:
-        words.append(f"shown: {found.target_name} (p = {found.probability:.2f})")
+    if isnan(found.probability):  # a regression
+        first = f"Predicted {names[0]}: {found.prediction.logits[0]:.4g}"
+    else:
+        chance = found.prediction.probabilities[found.predicted]
+        first = f"Predicted {names[found.predicted]} (p = {chance:.2f})"
+        if found.target != found.predicted:
+            words.append(f"shown: {found.target_name} (p = {found.probability:.2f})")
+    words += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.figures.items()]
     frame = found.relevance.source.frame if found.relevance.source else ""
     if frame:
         words.append(frame)

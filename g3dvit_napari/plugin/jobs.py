@@ -160,6 +160,8 @@ def _explained(
         request.method,
         target,
         threshold=request.threshold,
+        objective=request.objective,
+        against=request.against,
         progress=report,
         **request.parameters,
     )

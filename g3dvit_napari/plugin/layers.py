@@ -134,7 +134,7 @@ def metadata_of(volume: Volume, role: str, shown: space.Affine, **more: Any) -> 
         "affine": volume.affine.tolist(),
         "shown": shown.tolist(),
         "shape": volume.shape,
-        "repeated": 1,  # array cells per voxel, see `maps.DETAIL`
+        "repeated": 1,  # array cells per voxel, see `maps.detail_of`
         "source": volume.source,
     }
     return {KEY: {**entry, **more}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from math import isnan
 from typing import Any
 
 from napari.components.overlays import TextOverlay
@@ -48,18 +49,29 @@ def show_colorbar(layer: Image, visible: bool = True) -> None:
 
 def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
     """Return the caption: class, probability, method, what is shown, and what is wrong."""
-    predicted = ", predicted" if explanation.target == explanation.predicted else ""
-    lines = [
-        explanation.target_name,
-        f"p = {explanation.probability:.2f}{predicted}",
-        explanation.request.method,
-        shown,
-    ]
+    lines = [explanation.target_name, *_how_sure(explanation), explanation.request.method]
+    if explanation.request.objective != "logit":
+        lines.append(_objective(explanation))
+    lines.append(shown)
     if badge:
         lines.append(badge)
     if explanation.status != "ok":
         lines += textwrap.wrap(f"{explanation.status}: {explanation.message}", WIDTH)
     return "\n".join(lines)
+
+
+def _how_sure(explanation: Explanation) -> list[str]:
+    if isnan(explanation.probability):  # a regression
+        return [f"{explanation.prediction.logits[0]:.4g}"]
+    predicted = ", predicted" if explanation.target == explanation.predicted else ""
+    return [f"p = {explanation.probability:.2f}{predicted}"]
+
+
+def _objective(explanation: Explanation) -> str:
+    request = explanation.request
+    if request.objective != "contrast":
+        return f"of its {request.objective.replace('_', ' ')}"
+    return f"against {explanation.prediction.class_names[int(request.against or 0)]}"
 
 
 def words_for_cut(cut: float | None, signed: bool) -> str:

@@ -75,7 +75,7 @@ class MapLayers:
             volume,
             ROLES[resolution],
             shown,
-            repeated=maps.DETAIL if blocks else 1,
+            repeated=maps.detail_of(explanation) if blocks else 1,
             name=name + _SUFFIXES[resolution],
             anatomy=str(self._anatomy.unique_id),
             request=asdict(explanation.request),

@@ -13,7 +13,7 @@ from g3dvit_napari.plugin.layers import Grid
 
 Array = NDArray[Any]
 Resolution = Literal["smooth", "patches", "saved"]
-DETAIL = 6  # cells per side of a drawn block: napari's rays would step over single large ones
+MOST_DETAIL = 6  # array cells per side of a drawn block: rays would step over single large ones
 PARALLEL = 1e-3  # largest share of a step that may run along another axis
 
 
@@ -57,14 +57,22 @@ def place_patches(
     steps = np.diag(linear)
     if np.abs(linear - np.diag(steps)).max() <= PARALLEL * np.abs(steps).min() and steps.min() > 0:
         relative[:3, :3] = np.diag(steps)
-        finer = space.step_affine([(1 / DETAIL - 1) / 2] * 3, [1 / DETAIL] * 3)
-        return _repeated(values), grid.shown @ relative @ finer
+        times = detail_of(explanation)
+        finer = space.step_affine([(1 / times - 1) / 2] * 3, [1 / times] * 3)
+        return _repeated(values, times), grid.shown @ relative @ finer
     return _at_voxels(values, np.linalg.inv(relative), explanation), grid.shown
 
 
-def _repeated(values: Array) -> Array:
+def detail_of(explanation: Explanation) -> int:
+    """Return how often a cell is repeated along each axis: cells as small as voxels, not at all."""
+    voxels, cells = explanation.relevance.shape, explanation.patch_map.shape
+    wanted = max(n / m for n, m in zip(voxels, cells, strict=True))
+    return min(max(round(wanted), 1), MOST_DETAIL)
+
+
+def _repeated(values: Array, times: int) -> Array:
     for axis in range(3):
-        values = values.repeat(DETAIL, axis=axis)
+        values = values.repeat(times, axis=axis)
     return values
 
 

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from g3dvit_napari.core.registry import Entry
+from g3dvit_napari.core.types import ObjectiveKind, Output
 from g3dvit_napari.plugin.choice import Choice
+from g3dvit_napari.plugin.method_list import FIRST, RECOMMENDED, MethodList, tip_of
 from g3dvit_napari.plugin.parameters import ParameterControls
 from g3dvit_napari.plugin.section import Section, allow, note, set_note
 
-FIRST, RECOMMENDED = "g3dvit", "libra_grad"
 WHY_RECOMMENDED = (
     "★ Recommended: on held-out sample brains and cubes its strongest patch always touched the "
     "target, and no other method put as much relevance into it. Other networks may differ."
 )
 _PREDICTED = -1
 _NO_MODEL = "Load a checkpoint first."
+OBJECTIVES: dict[Output, dict[ObjectiveKind, str]] = {
+    "classes": {
+        "logit": "Logit",
+        "probability": "Probability",
+        "log_probability": "Log-probability",
+        "contrast": "Logit against another",
+    },
+    "binary": {
+        "logit": "Logit",
+        "probability": "Probability",
+        "log_probability": "Log-probability",
+    },
+    "regression": {"logit": "Value"},
+}
 
 
 class QuestionBox(Section):
@@ -37,8 +53,16 @@ class QuestionBox(Section):
             "The class whose evidence is shown. The predicted one unless you choose another;\n"
             "probabilities appear after the first computation.",
         )
-        self.methods = Choice()
-        self.add_row("&Method", self.methods, "How the evidence is traced back to the patches.")
+        self.objectives, self.others = Choice(), Choice()
+        self.add_row(
+            "&Explain",
+            self.objectives,
+            "The number of the class that the map accounts for. The logit unless you choose\n"
+            "another: where the network is sure, a probability hardly moves and its map is faint.",
+        )
+        self.add_row("A&gainst", self.others, "The class whose logit is subtracted.")
+        self.methods = MethodList()
+        self.add_row("&Method", self.methods, "How the evidence is traced back to its places.")
         self.summary = note()
         self.add_wide(self.summary)
         self.parameters = ParameterControls()
@@ -48,7 +72,9 @@ class QuestionBox(Section):
         self._blocks = 1
         self.wanted_method = FIRST
         self.forget_model()
-        self.targets.currentIndexChanged.connect(self._on_changed)
+        for choice in (self.targets, self.others):
+            choice.currentIndexChanged.connect(self._on_changed)
+        self.objectives.currentIndexChanged.connect(self._on_objective_changed)
         self.methods.currentIndexChanged.connect(self._on_method_changed)
         self.parameters.changed.connect(self.changed)
 
@@ -68,13 +94,24 @@ class QuestionBox(Section):
         number = self.targets.value()
         return None if number in (None, _PREDICTED) else int(number)
 
+    @property
+    def objective(self) -> ObjectiveKind:
+        """The number of the class that is explained."""
+        return self.objectives.value() or "logit"
+
+    @property
+    def against(self) -> int | None:
+        """The number of the class to contrast with; None where nothing is contrasted."""
+        return self.others.value() if self.objective == "contrast" else None
+
     def forget_model(self) -> None:
         """Offer nothing until a network is there."""
         self.targets.offer({_PREDICTED: "Predicted class"})
+        self._offer_objectives("classes")
         self.methods.offer({None: "From the network"})
         set_note(self.summary, "")
         self.parameters.hide()
-        for control in (self.targets, self.methods):
+        for control in (self.targets, self.objectives, self.methods):
             allow(control, _NO_MODEL)
 
     def offer_model(
@@ -83,20 +120,22 @@ class QuestionBox(Section):
         blocks: int,
         entries: Sequence[Entry],
         reasons: Mapping[str, str],
+        output: Output = "classes",
     ) -> None:
         """Offer a network's classes and the methods; `reasons` says which cannot serve it."""
         self._names, self._blocks = tuple(names), blocks
-        ordered = sorted(entries, key=lambda entry: (entry.name != FIRST, entry.title))
-        self._entries = {entry.name: entry for entry in ordered}
+        self._entries = {entry.name: entry for entry in entries}
         self.show_probabilities(None, None)
-        self.methods.offer({e.name: _titled(e) for e in ordered}, self.wanted_method)
-        served = [entry.name for entry in ordered if entry.name not in reasons]
-        if self.method in reasons and served:
-            self.methods.offer({e.name: _titled(e) for e in ordered}, served[0])
-        for entry in ordered:
-            self.methods.forbid(entry.name, reasons.get(entry.name, ""))
+        self.others.offer(dict(enumerate(names)), self.others.value())
+        self._offer_objectives(output)
+        allow(self.objectives)
+        served = self.methods.offer_methods(entries, reasons, self.wanted_method)
         allow(self.methods, "" if served else "No method can explain this network.")
         self._show_method()
+
+    def _offer_objectives(self, output: Output) -> None:
+        self.objectives.offer(OBJECTIVES[output], self.objectives.value())
+        self.show_row(self.others, self.objective == "contrast")
 
     def show_probabilities(
         self, probabilities: Sequence[float] | None, predicted: int | None
@@ -107,9 +146,8 @@ class QuestionBox(Section):
         if predicted is not None and probabilities is not None:
             texts[_PREDICTED] = f"{self._names[predicted]} · predicted"
         for number, name in enumerate(self._names):
-            texts[number] = (
-                name if probabilities is None else f"{name} · {probabilities[number]:.1%}"
-            )
+            chance = nan if probabilities is None else probabilities[number]
+            texts[number] = name if isnan(chance) else f"{name} · {chance:.1%}"
         self.targets.offer(texts, chosen)
 
     def values(self) -> dict[str, Any]:
@@ -123,7 +161,7 @@ class QuestionBox(Section):
         self.parameters.offer(entry, self._blocks)
         hint = WHY_RECOMMENDED if entry.name == RECOMMENDED else ""
         set_note(self.summary, "\n".join(filter(None, [entry.summary, hint])))
-        self.methods.setToolTip("\n".join(filter(None, [entry.summary, entry.reference])))
+        self.methods.setToolTip(tip_of(entry))
         same = "" if entry.class_specific else "This method's map is the same for every class."
         allow(self.targets, same)
 
@@ -133,9 +171,9 @@ class QuestionBox(Section):
         self.method_changed.emit()
         self.changed.emit()
 
-    def _on_changed(self, _index: int) -> None:
+    def _on_objective_changed(self, _index: int) -> None:
+        self.show_row(self.others, self.objective == "contrast")
         self.changed.emit()
 
-
-def _titled(entry: Entry) -> str:
-    return f"{entry.title} ★" if entry.name == RECOMMENDED else entry.title
+    def _on_changed(self, _index: int) -> None:
+        self.changed.emit()

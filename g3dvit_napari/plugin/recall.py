@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.core.types import Threshold, ThresholdKind
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.settings import Settings
 
+AMOUNTS: tuple[ThresholdKind, ...] = ("value", "mass", "keep")
 REMEMBERED_VIEW = {
     "convention": "display",
     "resolution": "overlay",
@@ -17,10 +18,10 @@ def recall(form: ExplainForm, settings: Settings) -> None:
     """Set the controls as they were left; nothing is requested by it."""
     kind = settings.read("overlay", "threshold")
     stage = settings.read("overlay", "stage")
-    for name in ("value", "keep"):
+    for name in AMOUNTS:
         form.threshold.choose(Threshold(name, settings.read("overlay", name), stage))
-    if kind not in ("value", "keep"):
-        form.threshold.choose(Threshold(kind, 0.0, stage))
+    amount = settings.read("overlay", kind) if kind in AMOUNTS else 0.0
+    form.threshold.choose(Threshold(kind, amount, stage))
     form.view.choose(
         {name: settings.read(category, name) for name, category in REMEMBERED_VIEW.items()}
     )
@@ -35,9 +36,10 @@ def recall(form: ExplainForm, settings: Settings) -> None:
 def remember(form: ExplainForm, settings: Settings) -> None:
     """Write down how the controls stand."""
     threshold = form.threshold.threshold()
-    settings.write("overlay", "threshold", threshold.kind)
+    if threshold.kind != "absolute":  # raw values of one map mean nothing to the next
+        settings.write("overlay", "threshold", threshold.kind)
     settings.write("overlay", "stage", threshold.stage)
-    if threshold.kind in ("keep", "value"):
+    if threshold.kind in AMOUNTS:
         settings.write("overlay", threshold.kind, threshold.amount)
     for name, category in REMEMBERED_VIEW.items():
         settings.write(category, name, form.view.switches[name].value())

@@ -10,6 +10,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "overlay": {
         "threshold": "keep",
         "keep": 5.0,
+        "mass": 50.0,
         "value": 0.5,
         "stage": "patches",
         "resolution": "smooth",

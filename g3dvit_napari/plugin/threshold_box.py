@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
@@ -12,12 +14,24 @@ from g3dvit_napari.plugin.section import Section, allow
 from g3dvit_napari.plugin.switch import Switch
 
 SETTLE_MS = 250
-_KINDS = {"keep": "Keep strongest %", "otsu": "Otsu", "value": "At a value", "none": "None"}
-_RANGES = {"keep": (0.5, 50.0, 0.5, 1), "value": (0.0, 1.0, 0.01, 2)}  # low, high, step, decimals
+_KINDS = {
+    "keep": "Keep strongest %",
+    "mass": "Hold % of relevance",
+    "otsu": "Otsu",
+    "value": "At a value",
+    "absolute": "At a raw value",
+    "none": "None",
+}
+_RANGES = {  # low, high, step, decimals
+    "keep": (0.5, 50.0, 0.5, 1),
+    "mass": (1.0, 100.0, 1.0, 1),
+    "value": (0.0, 1.0, 0.01, 2),
+}
 _FIXED = {
     "otsu": "Otsu's rule finds the cut itself.",
     "none": "Nothing is cut: there is no amount to set.",
 }
+_NO_RAW = "Raw values are known once a map has been computed."
 
 
 class ThresholdBox(Section):
@@ -33,14 +47,15 @@ class ThresholdBox(Section):
         self.add_row(
             "&Show",
             self.kinds,
-            "Keep the strongest per cent, cut where Otsu's rule separates two groups,\n"
-            "cut at a value of the scaled map (0 to 1), or show everything.",
+            "Keep the strongest per cent; keep the fewest places that hold so many per cent of\n"
+            "the relevance; cut where Otsu's rule separates two groups inside the head; cut at a\n"
+            "value of the scaled map (0 to 1) or of the raw one; or show everything.",
         )
         self.slider = AmountSlider()
         self.add_row(
             "&Amount",
             self.slider,
-            "How much stays: per cent of all patches or voxels, or the value of the cut.\n"
+            "How much stays, in per cent, or the value of the cut.\n"
             "Arrow keys move it in small steps.",
         )
         self.stages = Switch(
@@ -50,7 +65,9 @@ class ThresholdBox(Section):
             }
         )
         self.add_row("Cut &on", self.stages, "Where the threshold acts.")
-        self._amounts = {"keep": 5.0, "value": 0.5}
+        self._amounts = {"keep": 5.0, "mass": 50.0, "value": 0.5}
+        self._ranges = dict(_RANGES)
+        self.offer_raw(None)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(SETTLE_MS)
@@ -70,24 +87,36 @@ class ThresholdBox(Section):
         blocked = self.kinds.blockSignals(True)
         self.kinds.choose(threshold.kind)
         self.kinds.blockSignals(blocked)
-        if threshold.kind in self._amounts:
+        if threshold.kind not in _FIXED:
             self._amounts[threshold.kind] = threshold.amount
         self.stages.choose(threshold.stage)
+        self._adapt()
+
+    def offer_raw(self, limits: tuple[float, float] | None) -> None:
+        """Let the map be cut between these raw values; None or none between them: not at all."""
+        usable = limits is not None and limits[1] > limits[0]
+        if usable:
+            low, high = limits  # type: ignore[misc]
+            digits = min(max(2 - floor(log10(high)), 0), 9)
+            self._ranges["absolute"] = (low, high, (high - low) / 100, digits)
+            self._amounts.setdefault("absolute", round((low + high) / 2, digits))
+        self.kinds.forbid("absolute", "" if usable else _NO_RAW)
         self._adapt()
 
     def _adapt(self) -> None:
         """Give the slider the range of the kind, or disable what cannot apply."""
         kind = str(self.kinds.value())
         blocked = self.slider.blockSignals(True)
-        if kind in _RANGES:
-            low, high, step, decimals = _RANGES[kind]
+        if kind in self._ranges:
+            low, high, step, decimals = self._ranges[kind]
             self.slider.setDecimals(decimals)
             self.slider.setRange(low, max(high, self._amounts[kind]))
             self.slider.setSingleStep(step)
             self.slider.setPageStep(step * 10)
             self.slider.setValue(self._amounts[kind])
         self.slider.blockSignals(blocked)
-        allow(self.slider, _FIXED.get(kind, ""))
+        missing = "" if kind in self._ranges else _NO_RAW
+        allow(self.slider, _FIXED.get(kind, missing))
         allow(self.stages, _FIXED["none"] if kind == "none" else "")
 
     def _on_kind_changed(self, _index: int) -> None:
@@ -96,7 +125,7 @@ class ThresholdBox(Section):
 
     def _on_amount_changed(self, value: float) -> None:
         kind = str(self.kinds.value())
-        *_, decimals = _RANGES[kind]  # what the field shows is what is asked for
+        *_, decimals = self._ranges[kind]  # what the field shows is what is asked for
         self._amounts[kind] = round(float(value), decimals)
         self._on_moved()
 

@@ -22,7 +22,11 @@ SWITCHES = {
             "Interpolate the map between the centres of the patches,\n"
             "and hide what lies below the threshold.",
         ),
-        "patches": ("Patches", "Show the patches: what the network really resolved."),
+        "patches": (
+            "Patches",
+            "Show the places that the method computed a value for: the network's patches,\n"
+            "or the coarser or finer cells of some methods.",
+        ),
         "saved": (
             "Saved",
             "Cut on patches, then smoothed: exactly the map that is saved.\n"

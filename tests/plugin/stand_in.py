@@ -69,6 +69,7 @@ class Handle:
 
     class_names: tuple[str, ...] = ("healthy", "lesion")
     blocks: int = 3
+    output: str = "classes"
     checkpoint: Mapping[str, Any] = field(default_factory=lambda: {"notes": ("prefix stripped",)})
 
     def summary(self) -> dict[str, str]:

@@ -233,27 +233,63 @@ def test_chosen_layer_stays_when_others_come(form) -> None:
 # Question
 
 
-def test_methods_in_order_with_the_recommended_one_marked(form) -> None:
+def test_methods_are_grouped_by_cost_with_the_recommended_one_marked(form) -> None:
     form.show_model(loaded())
-    assert form.question.methods.values()[0] == "g3dvit"
+    methods = form.question.methods
+    assert texts(methods) == [
+        "Instant", "   G3D-ViT", "   Rollout", "One pass", "   LibraGrad ★", "Many passes",
+        "   Occlusion",
+    ]  # fmt: skip
     assert form.question.method == "g3dvit"
-    assert [text for text in texts(form.question.methods) if "★" in text] == ["LibraGrad ★"]
-    form.question.methods.choose("libra_grad")
+    headings = [i for i in range(methods.count()) if methods.itemData(i) is None]
+    assert not any(methods.model().item(i).isEnabled() for i in headings)
+    methods.choose("libra_grad")
     assert "Recommended" in form.question.summary.text()
 
 
-def test_methods_that_cannot_serve_are_greyed_with_the_reason(form) -> None:
-    form.show_model(loaded({"libra_grad": "only for ViT3D", "g3dvit": "no norm"}))
-    row = form.question.methods.values().index("libra_grad")
-    item = form.question.methods.model().item(row)
-    assert not item.isEnabled()
-    assert item.toolTip() == "only for ViT3D"
-    assert form.question.method == "occlusion"  # the first that can
-    form.show_model(loaded(dict.fromkeys(ENTRIES, "never")))
-    assert not form.question.methods.isEnabled()
+def test_keys_step_over_the_headings(form, qtbot) -> None:
     form.show_model(loaded())
-    assert form.question.methods.isEnabled()
-    assert form.question.methods.model().item(row).isEnabled()
+    methods = form.question.methods
+    seen = [methods.value()]
+    for _ in range(3):
+        qtbot.keyClick(methods, Qt.Key.Key_Down)
+        seen.append(methods.value())
+    assert seen == ["g3dvit", "rollout", "libra_grad", "occlusion"]
+
+
+def test_methods_that_cannot_serve_come_last_with_the_reason(form) -> None:
+    form.show_model(loaded({"libra_grad": "only for <b>ViT3D</b>", "g3dvit": "no norm"}))
+    methods = form.question.methods
+    assert texts(methods)[-3:] == ["Not for this network", "   G3D-ViT", "   LibraGrad ★"]
+    item = methods.model().item(methods.values().index("libra_grad"))
+    assert not item.isEnabled()
+    assert "only for &lt;b&gt;ViT3D&lt;/b&gt;" in item.toolTip()
+    assert form.question.method == "rollout"  # the recommended one cannot, so the first that can
+    form.show_model(loaded(dict.fromkeys(ENTRIES, "never")))
+    assert not methods.isEnabled()
+    form.show_model(loaded())
+    assert methods.isEnabled()
+    assert "Not for this network" not in texts(methods)
+
+
+def test_a_contrast_asks_for_the_other_class(form) -> None:
+    form.show_model(loaded())
+    question = form.question
+    assert (form.request().objective, form.request().against) == ("logit", None)
+    assert question.others.parentWidget().isHidden()
+    question.objectives.choose("contrast")
+    assert not question.others.parentWidget().isHidden()
+    question.others.choose(1)
+    assert (form.request().objective, form.request().against) == ("contrast", 1)
+
+
+@pytest.mark.parametrize(("output", "count"), [("classes", 4), ("binary", 3), ("regression", 1)])
+def test_a_network_offers_the_numbers_it_has(form, output: str, count: int) -> None:
+    model = loaded()
+    model.handle.output = output
+    form.show_model(model)
+    assert form.question.objectives.count() == count
+    assert form.question.objective == "logit"
 
 
 def test_classes_get_their_probabilities(form) -> None:
@@ -485,3 +521,43 @@ def test_mouse_wheel_scrolls_past_a_choice(form) -> None:
     form.model.devices.clearFocus()
     form.model.devices.wheelEvent(passed)
     assert passed.ignored
+
+
+# Thresholds in other units
+
+
+def test_raw_values_can_be_cut_once_there_is_a_map(form) -> None:
+    box = form.threshold
+    row = box.kinds.values().index("absolute")
+    assert not box.kinds.model().item(row).isEnabled()
+    assert "once a map" in box.kinds.model().item(row).toolTip()
+    found = explanation_of(head())
+    found = replace(found, scaled=replace(found.scaled, limits=(0.0, 0.0042)))
+    form.show_model(loaded())
+    form.show_explanation(found)
+    assert box.kinds.model().item(row).isEnabled()
+    box.kinds.choose("absolute")
+    assert box.threshold() == Threshold("absolute", 0.0021, "patches")
+    assert (box.slider.minimum(), box.slider.maximum()) == (0.0, 0.0042)
+    box.slider.setValue(0.00301)
+    assert box.threshold().amount == pytest.approx(0.00301)
+
+
+def test_a_share_of_the_relevance_can_be_held(form) -> None:
+    form.threshold.kinds.choose("mass")
+    assert form.threshold.threshold() == Threshold("mass", 50.0, "patches")
+    assert form.threshold.slider.maximum() == 100
+
+
+def test_what_the_method_measured_and_regressions_are_told_in_words(form) -> None:
+    form.show_model(loaded())
+    found = explanation_of(head())
+    form.show_explanation(replace(found, figures={"completeness_error": 0.00123}))
+    assert "completeness error 0.00123" in form.run.result.text()
+    value = replace(
+        found.prediction, logits=(71.25,), probabilities=(float("nan"),), class_names=("age",)
+    )
+    form.question.offer_model(("age",), 1, tuple(ENTRIES.values()), {}, "regression")
+    form.show_explanation(replace(found, prediction=value, target=0))
+    assert form.run.result.text().startswith("Predicted age: 71.25")
+    assert "nan" not in "".join([form.run.result.text(), *texts(form.question.targets)])

@@ -12,8 +12,9 @@ import pytest
 from made_heads import MARKER, blob, explanation_of, head
 
 from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin import maps
 from g3dvit_napari.plugin.colormaps import gated
-from g3dvit_napari.plugin.layers import to_layer_data, volume_of
+from g3dvit_napari.plugin.layers import grid_of, to_layer_data, volume_of
 from g3dvit_napari.plugin.overlay import Overlay
 
 PATCHES = Threshold("value", 0.5, "patches")
@@ -381,3 +382,13 @@ def test_series_gets_a_still_overlay_in_place(viewer) -> None:
     overlay.jump_to_peak()
     assert viewer.dims.point[0] == 4.0
     assert overlay.letters["left"] == "L"
+
+
+@pytest.mark.parametrize(("patch", "times"), [((1, 1, 1), 1), ((2, 2, 2), 2), ((12, 12, 12), 6)])
+def test_small_cells_are_not_blown_up(patch: tuple[int, int, int], times: int) -> None:
+    explanation = explanation_of(head(), patch=patch)
+    drawn, _ = maps.place_patches(
+        maps.patch_map(explanation), explanation, grid_of(explanation.relevance)
+    )
+    assert drawn.shape == tuple(times * n for n in explanation.patch_map.shape)
+    assert drawn.size <= 4 * explanation.relevance.data.size
