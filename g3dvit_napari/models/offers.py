@@ -9,7 +9,7 @@ from g3dvit_napari.models.anatomy import Anatomy
 # What a method may need of a network, and why a network may lack it.
 LACKING = {
     "features": "no layer was found that holds one vector per place; name it (network.norm)",
-    "attention": "it has no attention",
+    "attention": "it has no attention that could be followed from token to token",
     "global attention": "its tokens do not all attend to each other",
     "linear head": "its answer is not one linear layer on averaged features",
     "convolutions": "it is not built of convolutions alone; attention needs rules of its own",
