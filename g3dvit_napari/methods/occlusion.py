@@ -1,0 +1,112 @@
+"""Occlusion (Zeiler and Fergus, ECCV 2014), by windows of whole patches."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import gcd
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from g3dvit_napari.core.cells import Cells
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.types import TokenMaps
+from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.baselines import Baseline, baseline_of
+from g3dvit_napari.models.boxes import boxes_of, coarse_enough
+from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.sampling import explained, scores
+
+MOST_WINDOWS = 1000
+Window = tuple[slice, ...]
+
+
+@METHODS.register(
+    "Occlusion",
+    signed=True,
+    cost="many passes",
+    reference="Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014",
+)
+def occlusion(
+    run: ForwardPass,
+    targets: tuple[int, ...],
+    *,
+    window: Annotated[int, {"min": 0, "max": 64}] = 0,
+    stride: Annotated[int, {"min": 0, "max": 64}] = 0,
+    baseline: Baseline = "background",
+) -> TokenMaps:
+    """Hide one window after the other and see how far the explained number drops.
+
+    Window n gets r_n = s(x) - s(x with the window replaced by the baseline); where windows overlap,
+    a place gets the mean of all windows that cover it. Windows consist of whole patches, so that
+    no other token's content changes. Windows that equal the baseline already get zero without a
+    pass. The sign has a meaning: hiding negative places speaks for the class.
+
+    Parameters
+    ----------
+    window
+        Patches along each side of a window; 0: as few as make at most 1000 windows.
+    stride
+        Patches from one window to the next; 0: a whole window, so that none overlap.
+    baseline
+        What a window is replaced by: the commonest value on the outer faces ("background"), "zero",
+        the "mean" of the image, or the image under a "blur" a tenth of its length wide.
+    """
+    side = window or coarse_enough(run, MOST_WINDOWS)
+    step = stride or side
+    if step > side:
+        raise MethodError(
+            f"a stride of {step} patches leaves gaps between windows of {side}; "
+            f"choose a stride of at most {side}"
+        )
+    unit = gcd(side, step)
+    cells = boxes_of(run, unit)
+    windows = _windows(cells, side // unit, step // unit)
+    drops, sizes = _drops(run, targets, [_in_voxels(w, cells) for w in windows], baseline)
+    values, magnitude = _mean_over(windows, drops, cells), _mean_over(windows, sizes, cells)
+    return TokenMaps(values.numpy(), magnitude.numpy(), cells)
+
+
+def _windows(cells: Cells, side: int, step: int) -> list[Window]:
+    """Return windows in cells; the last along an axis may reach beyond it, and is cut there."""
+    along = [
+        [slice(a, min(a + side, n)) for a in range(0, max(n - side, 0) + step, step)]
+        for n in cells.shape
+    ]
+    return list(product(*along))
+
+
+def _in_voxels(window: Window, cells: Cells) -> Window:
+    sides = zip(window, cells.size, strict=True)
+    return tuple(slice(s.start * int(size), s.stop * int(size)) for s, size in sides)
+
+
+def _drops(
+    run: ForwardPass, targets: tuple[int, ...], windows: list[Window], baseline: Baseline
+) -> tuple[Tensor, Tensor]:
+    """Return the drop (n k) by each window, and the size of its two terms."""
+    image, other = run.image[0], baseline_of(run.image, baseline)[0]
+    differs = (image != other).any(0)
+    worth_it = torch.tensor([bool(differs[window].any()) for window in windows])
+
+    def hidden(window: Window) -> Tensor:
+        occluded = image.clone()
+        occluded[:, *window] = other[:, *window]
+        return occluded
+
+    images = (hidden(w) for w, worth in zip(windows, worth_it, strict=True) if worth)
+    whole = explained(run, run.logits, targets)
+    left = whole.repeat(len(windows), 1)
+    left[worth_it] = scores(run, images, int(worth_it.sum()), targets)
+    return whole - left, whole.abs() + left.abs()
+
+
+def _mean_over(windows: list[Window], values: Tensor, cells: Cells) -> Tensor:
+    """Return the mean (k f h w) of the values (n k) of all windows that cover a cell."""
+    total = values.new_zeros(values.shape[1], *cells.shape)
+    count = values.new_zeros(cells.shape)
+    for window, value in zip(windows, values, strict=True):
+        total[:, *window] += value[:, None, None, None]
+        count[window] += 1
+    return total / count
