@@ -31,6 +31,7 @@ ON_A_COPY: dict[str, Operation] = {
     "add": torch.add, "mul": torch.mul, "div": torch.div, "relu": torch.relu, "silu": F.silu,
     "masked_fill": torch.masked_fill,
 }  # fmt: skip
+FUSED = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")  # torch's order
 
 
 class Head(NamedTuple):
@@ -145,26 +146,16 @@ class RelevanceRules(TorchFunctionMode):
             return shares.linear(value, lambda x, w: f(w, x), b, a, separate=self._partial)
         return shares.product(value, f, a, b)
 
-    def _attend(
-        self,
-        func: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,  # noqa: ARG002 - for training
-        is_causal: bool = False,
-        *,
-        scale: float | None = None,
-        **options: Any,
-    ) -> Any:
-        """Attend with a fused kernel."""
-        known = not (is_causal or any(options.values()) or active(attn_mask))
-        if not known or query.shape[:-2] != key.shape[:-2]:
-            return None
-        scale = query.shape[-1] ** -0.5 if scale is None else scale
-        mixed = _value(func, query, key, value, attn_mask, scale=scale)
-        return shares.attention(mixed, query, key, value, scale, attn_mask)
+    def _attend(self, func: Any, *args: Any, **options: Any) -> Any:
+        """Attend with a fused kernel; its dropout is for training."""
+        given = dict(zip(FUSED, args, strict=False)) | options
+        q, k, v = (given.pop(name) for name in FUSED[:3])
+        mask, scale, _ = (given.pop(name, None) for name in ("attn_mask", "scale", "dropout_p"))
+        if any(given.values()) or active(mask) or q.shape[:-2] != k.shape[:-2]:
+            return None  # causal, or with keys for several heads
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        mixed = _value(func, q, k, v, mask, scale=scale)
+        return shares.attention(mixed, q, k, v, scale=scale, mask=mask)
 
 
 RULES: dict[str, Callable[..., Any]] = {

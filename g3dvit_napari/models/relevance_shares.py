@@ -97,17 +97,14 @@ def product(value: Tensor, f: Bilinear, a: Tensor, b: Tensor) -> Tensor:
 
 
 def residual(value: Tensor, a: Tensor, b: Tensor, *, rescale: bool) -> Tensor:
-    """A sum (b ...): the z-rule; rescaled, ΣR_a and ΣR_b stand as their sizes do and make up ΣR.
-
-    The sums are those of each sample.
-    """
+    """A sum of one sample: the z-rule; rescaled, ΣR_a : ΣR_b are as their sizes and make up ΣR."""
 
     def back(relevance: Tensor) -> tuple[Tensor, ...]:
         t = quotient(relevance, value)
         parts = a.detach() * t, b.detach() * t
         if not rescale:
             return parts
-        total, *sums = (_sample_sum(part) for part in (relevance, *parts))
+        total, *sums = (part.sum() for part in (relevance, *parts))
         size = sums[0].abs() + sums[1].abs()
         wanted = [quotient(s.abs(), size) * total for s in sums]
         return tuple(p * quotient(w, s) for p, w, s in zip(parts, wanted, sums, strict=True))
@@ -116,7 +113,7 @@ def residual(value: Tensor, a: Tensor, b: Tensor, *, rescale: bool) -> Tensor:
 
 
 def attention(
-    value: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None = None
+    value: Tensor, q: Tensor, k: Tensor, v: Tensor, *, scale: float, mask: Tensor | None = None
 ) -> Tensor:
     """Attention o = A v, A = softmax(scale · q kᵀ + mask), some query rows (... h n e) at a time.
 
@@ -158,10 +155,6 @@ def _parts(z: Tensor, relevance: Tensor, by: Tensor, *leaves: Tensor) -> tuple[T
     """Return x ⊙ ∂z/∂x · R / by of every leaf x."""
     pulled = torch.autograd.grad(z, leaves, quotient(relevance, by))
     return tuple(leaf.detach() * g for leaf, g in zip(leaves, pulled, strict=True))
-
-
-def _sample_sum(x: Tensor) -> Tensor:
-    return x.sum(tuple(range(1, x.ndim)), keepdim=True)
 
 
 def _row_chunks(q: Tensor, k: Tensor) -> Iterator[slice]:

@@ -81,16 +81,15 @@ def test_a_residual_gives_by_value_and_then_by_the_sizes_of_the_sums(rescale: bo
     assert not rescale or found[0].sum() * r.sum() > 0 < found[1].sum() * r.sum()
 
 
-def test_samples_are_rescaled_by_themselves() -> None:
-    (a, b), r = leaves((2, 4, 5), (2, 4, 5)), numbers(2, 4, 5, seed=4)
-
-    def both(part: slice) -> tuple[Tensor, ...]:
-        out = shares.residual((a + b)[part].detach(), a[part], b[part], rescale=True)
-        return torch.autograd.grad(out, (a, b), r[part])
-
-    together, first, second = both(slice(2)), both(slice(1)), both(slice(1, 2))
-    for whole, one, other in zip(together, first, second, strict=True):
-        close(whole, one + other)
+def test_a_sample_is_rescaled_as_one_however_its_axes_are_ordered() -> None:
+    (a, b), r = leaves((1, 4, 5), (1, 4, 5)), numbers(1, 4, 5, seed=4)
+    turned = [x.transpose(0, 1) for x in (a, b)]
+    one = shares.residual((a + b).detach(), a, b, rescale=True)
+    other = shares.residual(sum(turned).detach(), *turned, rescale=True)
+    wanted = torch.autograd.grad(one, (a, b), r)
+    found = torch.autograd.grad(other, (a, b), r.transpose(0, 1))
+    for part, expected in zip(found, wanted, strict=True):
+        close(part, expected)
 
 
 def test_nothing_that_is_split_stays_nothing() -> None:
@@ -123,7 +122,7 @@ def test_attention_is_its_two_products(
     if bias is not None and bias.shape[-2] > 1:
         bias = bias[..., :rows, :]
     value = F.scaled_dot_product_attention(q.detach(), k.detach(), v.detach(), bias, scale=0.7)
-    out = shares.attention(value, q, k, v, 0.7, bias)
+    out = shares.attention(value, q, k, v, scale=0.7, mask=bias)
     r = numbers(1, 2, rows, 4, seed=9)
     found = torch.autograd.grad(out, (q, k, v), r)
     added = bias if bias is None or bias.is_floating_point() else bias.double().log()
