@@ -29,7 +29,9 @@ def feature_sites(model: ModelHandle, image: Tensor) -> tuple[list[Site], list[s
     def leave(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         runs[name] = runs.get(name, 0) + 1
         tensor = only_tensor(output)
-        if tensor is not None and tensor.ndim == 5 and tensor[0, 0].numel() > 1:
+        if tensor is None or tensor.ndim != 5 or len(tensor) > 1:
+            return
+        if tensor[0, 0].numel() > 1:
             shape = cast(Triple, tuple(tensor.shape[2:]))
             if runs[name] == 1:
                 last[shape] = name, maps.cells(tensor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import CheckpointError
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.models.anatomy import Site
@@ -15,6 +16,13 @@ from g3dvit_napari.models.hooked import replacing, ticking
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
+
+
+_CUT_OFF = (
+    "no gradient comes back from the network's answer to where it is asked for: the network "
+    "detaches its tokens, or computes parts of itself again (gradient checkpointing); switch that "
+    "off in the network, or choose a method that needs no gradients, such as occlusion"
+)
 
 
 class Cut:
@@ -83,16 +91,20 @@ class Cut:
 
 
 def pulled(logits: Tensor, leaves: Sequence[Tensor], start: Tensor) -> list[Tensor]:
-    """Return the gradients at some tensors, given those at the logits; zeros where none arrives."""
-    if not logits.requires_grad:
-        return [torch.zeros_like(leaf) for leaf in leaves]
-    try:
-        found = torch.autograd.grad(logits, leaves, start, retain_graph=True, allow_unused=True)
-    except torch.utils.checkpoint.CheckpointError as error:
-        raise MethodError(
-            "the network computes parts of itself again on the way back (gradient checkpointing), "
-            "which cannot be explained; switch that off in the network, often by "
-            "use_checkpoint=False"
-        ) from error
+    """Return the gradients at some tensors, given those at the logits; zeros where none arrives.
+
+    Raises
+    ------
+    MethodError
+        When none arrives anywhere.
+    """
+    found: Sequence[Tensor | None] = [None]
+    if logits.requires_grad:
+        try:
+            found = torch.autograd.grad(logits, leaves, start, retain_graph=True, allow_unused=True)
+        except CheckpointError as error:
+            raise MethodError(_CUT_OFF) from error
+    if all(one is None for one in found):
+        raise MethodError(_CUT_OFF)
     pairs = zip(leaves, found, strict=True)
     return [torch.zeros_like(leaf) if one is None else one for leaf, one in pairs]

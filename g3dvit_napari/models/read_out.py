@@ -140,11 +140,11 @@ def _averaged(one: Tail, other: Tail, weights: Tensor) -> Averaged | None:
         gradient = one.gradient(weights, tensor)
         for layout in _layouts(tensor):
             rows = Site("", layout, 0, UNKNOWN).flat(gradient)[0]
-            if len(rows) > 1 and rows[-1].any() and _same(rows[1:], rows[-1]):
+            first = int(rows.any(-1).int().argmax())  # class tokens may be left out
+            if len(rows) > first + 1 and rows[-1].any() and _same(rows[first:], rows[-1]):
                 names = tuple(each for each in passed if passed[each] is tensor)
                 linear = _linear(one, other, weights, name)
-                everywhere = _same(rows[0], rows[-1])
-                return Averaged(names, layout, tuple(tensor.shape), linear, everywhere)
+                return Averaged(names, layout, tuple(tensor.shape), linear, first == 0)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from g3dvit_napari.models.anatomy import Site
     from g3dvit_napari.models.handle import ModelHandle
 
-TOLERANCE = 2e-3  # of an attention that is computed again, against what the network computed
+# Of what an attention gives, by how much it may differ when computed again, however it was rounded.
+TOLERANCE, ROUNDINGS = 1e-3, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,9 @@ class Heard:
     calls
         How many attentions there were.
     attentions
-        Those that are understood, first to last.
+        Those of which it is known what tokens they mix, first to last.
     unclear
-        A reason for each of the others.
+        A reason for each of which something is not understood.
     """
 
     calls: int
@@ -80,11 +82,15 @@ def attentions_of(model: ModelHandle, image: Tensor) -> Heard:
     found: list[SelfAttention] = []
     unclear: list[str] = []
 
+    numbers = count(1)
+
     def hear(call: AttentionCall) -> Tensor:
+        number = next(numbers)
         try:
             found.append(_understood(trace, call))
+            _confirm(call, found[-1].windows)
         except Unclear as reason:
-            unclear.append(f"attention {len(found) + len(unclear) + 1}: {reason}")
+            unclear.append(f"attention {number}: {reason}")
         return call.out
 
     with trace.watching(model.network), trace, Tape(hear):
@@ -111,12 +117,12 @@ def _count(model: ModelHandle, image: Tensor) -> tuple[int, int]:
     return len(heard), tape.missed
 
 
-def _missed(count: int) -> tuple[str, ...]:
-    return (f"{count} times weights are not simply multiplied with values",) if count else ()
+def _missed(times: int) -> tuple[str, ...]:
+    return (f"{times} times weights are not simply multiplied with values",) if times else ()
 
 
 def _understood(trace: Trace, call: AttentionCall) -> SelfAttention:
-    """Return what an attention does, checked against what it gave."""
+    """Return which tokens an attention mixes."""
     values = trace.tokens(call.v)
     if values is None:
         raise Unclear("it is not known which tokens its values come from")
@@ -134,7 +140,6 @@ def _understood(trace: Trace, call: AttentionCall) -> SelfAttention:
         raise Unclear("it has another number of queries than of keys")
     windows, source = _windows(index), values.source
     _check_once(windows, source)
-    _confirm(call, windows)
     layout = _layout(source)
     return SelfAttention(
         source.name, source.entering, layout, source.shape, windows, call.scores.traced
@@ -191,5 +196,6 @@ def _confirm(call: AttentionCall, windows: Tensor) -> None:
         weights = layer.weights(piece.windows, piece.rows)
         again = weights @ layer.v[piece.windows].to(weights)
         error = (again - given[piece.windows, :, piece.rows]).abs().max()
-        if not error <= TOLERANCE * given.abs().max():
+        tolerance = max(TOLERANCE, ROUNDINGS * torch.finfo(given.dtype).eps)
+        if not error <= tolerance * given.abs().max():
             raise Unclear("it does something else to its weights or values")

@@ -190,7 +190,7 @@ class Trace(TorchFunctionMode):
     def _strangers(self, args: tuple[Any, ...], out: Tensor) -> bool:
         """Whether numbers of no known token, as many as there are results, come in."""
         return any(
-            t is not out and t not in self._tokens and t.numel() >= out.numel()
+            t is not out and t not in self._tokens and _numbers(t) >= out.numel()
             for t in tensors(args)
         )
 
@@ -214,6 +214,14 @@ class Trace(TorchFunctionMode):
         if tag is None or rows is None or out.movedim(axis, -1).shape[:-1] != rows.shape:
             return None
         return Tag(tag.source, rows.unsqueeze(axis).expand(out.shape))
+
+
+def _numbers(tensor: Tensor) -> int:
+    """Return how many numbers a tensor has of its own, not counting those made by `expand`."""
+    count = 1
+    for length, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        count *= length if stride else 1
+    return count
 
 
 def called(func: Operation) -> str:
