@@ -160,10 +160,12 @@ def _per_channel(weight: Tensor | None, axes: int) -> Tensor | None:
 
 
 def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    """Return Φ(x), or torch's approximation of it; in one piece of memory, as tokens are many."""
     if approximate == "none":
-        return cast(Tensor, torch.special.ndtr(x))
-    inner: Tensor = (2 / math.pi) ** 0.5 * (x + 0.044715 * x.pow(3))
-    return 0.5 * (1 + inner.tanh())
+        inner: Tensor = x * 0.5**0.5
+        return inner.erf_().add_(1).mul_(0.5)
+    inner = (x * x).mul_(0.044715).add_(1).mul_(x).mul_((2 / math.pi) ** 0.5)
+    return inner.tanh_().add_(1).mul_(0.5)
 
 
 _GATES: dict[str, Callable[..., Tensor]] = {

@@ -1,14 +1,14 @@
 """How a linear layer or a convolution splits the relevance of its outputs among its inputs.
 
 Layer-wise relevance propagation (Bach et al., 2015) in the form of a gradient g: relevance is value
-times gradient, so that all other layers need nothing but their own gradient. An output z = W x + b
-of relevance R = z g gives input i the part x_i W'_i R / (W' x + b'), where W' and b' are W and b,
-or those parts of them that the rule favours.
+times gradient, R = z g, so that all other layers need nothing but their own gradient. An output
+z = Σ_i x_i w_i + b is the sum of its positive parts, z⁺ = Σ_i (x_i w_i)⁺ + b⁺, and its negative
+ones, z⁻; the rules differ in how much of R goes to which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -16,48 +16,27 @@ import torch
 from torch import Tensor
 
 Kind = Literal["epsilon", "gamma", "z_plus", "alpha_beta"]
+Part = Literal["all", "positive", "negative"]
 Given = tuple[Tensor, Tensor, Tensor | None]  # a layer's input, weight and bias
 Layer = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Account = Callable[[Tensor, Tensor], None]  # of the gradient at a sum and the bias added to it
 
-
-@dataclass(frozen=True)
-class Term:
-    """The inputs of one sign (0: all), and the weight and bias W', b' they are seen through."""
-
-    sign: int
-    weight: Tensor
-    bias: Tensor | None = None
-
-    def inputs(self, x: Tensor) -> Tensor:
-        """Return the inputs of this sign, zero elsewhere."""
-        return x if self.sign == 0 else part(x, self.sign)
-
-    def among(self, gradient: Tensor, x: Tensor) -> Tensor:
-        """Return a gradient where the inputs have this sign, zero elsewhere."""
-        if self.sign == 0:
-            return gradient
-        return torch.where(x < 0 if self.sign < 0 else x >= 0, gradient, 0)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Terms that share `factor` times the relevance of the outputs of one sign (0: of all)."""
-
-    terms: tuple[Term, ...]
-    outputs: int = 0
-    factor: float = 1.0
+_PARTS: Mapping[Kind, tuple[Part, ...]] = {
+    "epsilon": ("all",),
+    "gamma": ("all", "positive", "negative"),
+    "z_plus": ("positive",),
+    "alpha_beta": ("positive", "negative"),
+}
 
 
 @dataclass(frozen=True)
 class Split:
-    """A rule of relevance propagation.
+    """A rule of relevance propagation: what an output hands out, in proportion to its parts.
 
     kind
-        "epsilon": in proportion to x_i W_i, whose sum is made larger by ε. "gamma": the parts of
-        the output's own sign count 1 + γ times. "z_plus": in proportion to the positive x_i W_i
-        alone; a bias gets nothing. "alpha_beta": α times in proportion to the positive x_i W_i and
-        b, 1 - α times to the negative ones.
+        "epsilon": R / (z + ε sign z) to all parts. "gamma": the same with parts of z's own sign
+        counted 1 + γ times. "z_plus": R / z⁺ to the positive parts; the bias is none of them.
+        "alpha_beta": α R / z⁺ to the positive parts and (1 - α) R / z⁻ to the negative ones.
     amount
         ε, γ or α.
     """
@@ -65,48 +44,31 @@ class Split:
     kind: Kind
     amount: float = 0.0
 
-    def groups(self, weight: Tensor, bias: Tensor | None) -> tuple[Group, ...]:
-        """Return who shares what."""
-        if self.kind == "epsilon":
-            return (Group((Term(0, weight, bias),)),)
+    def gradients(self, relevance: Tensor, sums: Mapping[Part, Tensor]) -> dict[Part, Tensor]:
+        """Return the gradient at each sum of parts, given their values and the relevance."""
         if self.kind == "z_plus":
-            return (Group(_towards(1, part, weight, None)),)
+            return {"positive": _quotient(relevance, sums["positive"])}
         if self.kind == "alpha_beta":
-            sides = ((1, self.amount), (-1, 1 - self.amount))
-            return tuple(Group(_towards(s, part, weight, bias), 0, f) for s, f in sides if f)
-        return tuple(Group(_towards(s, self._favoured, weight, bias), s) for s in (1, -1))
-
-    def _favoured(self, weight: Tensor, sign: int) -> Tensor:
-        return weight + self.amount * part(weight, sign)
-
-    def stabilised(self, whole: Tensor) -> Tensor:
-        """Return what relevance is divided by."""
-        if self.kind != "epsilon":
-            return whole
-        return whole + self.amount * torch.where(whole < 0, -1.0, 1.0).to(whole)
-
-
-def part(x: Tensor, sign: int) -> Tensor:
-    """Return the positive (1) or negative (-1) part."""
-    return x.clamp(min=0) if sign > 0 else x.clamp(max=0)
-
-
-def _towards(
-    sign: int, seen: Callable[[Tensor, int], Tensor], weight: Tensor, bias: Tensor | None
-) -> tuple[Term, Term]:
-    """Return the terms that favour outputs of a sign; negative inputs see the mirrored weights."""
-    return (
-        Term(1, seen(weight, sign), None if bias is None else seen(bias, sign)),
-        Term(-1, seen(weight, -sign)),
-    )
+            return {
+                "positive": self.amount * _quotient(relevance, sums["positive"]),
+                "negative": (1 - self.amount) * _quotient(relevance, sums["negative"]),
+            }
+        z = sums["all"]
+        if self.kind == "epsilon":
+            larger = z + self.amount * torch.where(z < 0, -1.0, 1.0).to(z)
+            return {"all": _quotient(relevance, larger)}
+        own = torch.where(z > 0, sums["positive"], sums["negative"])
+        each = _quotient(relevance, z + self.amount * own)
+        more = self.amount * each
+        return {
+            "all": each,
+            "positive": torch.where(z > 0, more, 0),
+            "negative": torch.where(z > 0, 0, more),
+        }
 
 
 def split(
-    rule: Split,
-    layer: Layer,
-    given: Given,
-    account: Account,
-    value: Callable[[], Tensor],
+    rule: Split, layer: Layer, given: Given, account: Account, value: Callable[[], Tensor]
 ) -> Tensor:
     """Return the value of a layer, with a gradient that follows a rule.
 
@@ -139,30 +101,47 @@ class _Splitting(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         x, weight, bias = ctx.saved_tensors
-        x, rule = x.detach(), ctx.rule
-        z = ctx.layer(x, weight, bias)
-        found = torch.zeros_like(x)
-        for group in rule.groups(weight, bias):
-            relevance = group.factor * gradients[0] * z
-            if group.outputs:
-                relevance = part(z.sign() * group.outputs, 1) * relevance
-            found += _shared(group, rule, ctx.layer, x, relevance, ctx.account)
+        rule, layer, leaf = ctx.rule, ctx.layer, x.detach().requires_grad_()
+        parts = _PARTS[rule.kind]
+        biases = {part: None if rule.kind == "z_plus" else _of_sign(bias, part) for part in parts}
+        with torch.enable_grad():
+            sums = _sums(layer, leaf, weight, biases)
+        values = {part: total.detach() for part, total in sums.items()}
+        z = values["all"] if "all" in values else layer(x, weight, bias)
+        at = rule.gradients(gradients[0] * z, values)
+        for part, bias in biases.items():
+            if bias is not None:
+                ctx.account(at[part], bias)
+        (found,) = torch.autograd.grad([sums[part] for part in at], leaf, list(at.values()))
         return None, None, None, None, found, None, None
 
 
-def _shared(
-    group: Group, rule: Split, layer: Layer, x: Tensor, relevance: Tensor, account: Account
-) -> Tensor:
-    """Return what one group gives to the inputs, as a gradient."""
-    terms = [term for term in group.terms if term.sign >= 0 or (x < 0).any()]
-    with torch.enable_grad():
-        inputs = [term.inputs(x).detach().requires_grad_() for term in terms]
-        sums = [layer(i, t.weight, t.bias) for i, t in zip(inputs, terms, strict=True)]
-    whole = rule.stabilised(torch.stack([s.detach() for s in sums]).sum(0))
-    each = torch.where(whole == 0, 0, relevance / whole)
-    found = torch.zeros_like(x)
-    for term, given, total in zip(terms, inputs, sums, strict=True):
-        if term.bias is not None:
-            account(each, term.bias)
-        found += term.among(torch.autograd.grad(total, given, each)[0], x)
+def _sums(
+    layer: Layer, x: Tensor, weight: Tensor, biases: Mapping[Part, Tensor | None]
+) -> dict[Part, Tensor]:
+    """Return the sums of the parts x_i w_i that are asked for, each with its bias."""
+    if "positive" not in biases:
+        return {"all": layer(x, weight, biases["all"])}
+    up, down = weight.clamp(min=0), weight.clamp(max=0)
+    weights: dict[Part, tuple[Tensor, Tensor]] = {"positive": (up, down), "negative": (down, up)}
+    above, below = x.clamp(min=0), x.clamp(max=0) if (x < 0).any() else None
+    found: dict[Part, Tensor] = {}
+    for part, bias in biases.items():
+        if part == "all":
+            found[part] = layer(x, weight, bias)
+            continue
+        same, other = weights[part]
+        found[part] = layer(above, same, bias)
+        if below is not None:
+            found[part] = found[part] + layer(below, other, None)
     return found
+
+
+def _of_sign(x: Tensor | None, part: Part) -> Tensor | None:
+    if x is None or part == "all":
+        return x
+    return x.clamp(min=0) if part == "positive" else x.clamp(max=0)
+
+
+def _quotient(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(b == 0, 0, a / b)
