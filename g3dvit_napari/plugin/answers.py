@@ -52,6 +52,7 @@ class Answers:
             return []
         known = next(iter(self._by_class.values()))
         room = MOST_BYTES // (_BYTES_PER_VOXEL * known.relevance.data.size)
-        likely = np.argsort(known.prediction.logits)[::-1]
-        others = [int(number) for number in likely if int(number) not in self._by_class]
+        likely = map(int, np.argsort(known.prediction.logits)[::-1])
+        done = {*self._by_class, known.request.against}  # no class is contrasted with itself
+        others = [number for number in likely if number not in done]
         return others[: max(min(MOST_CLASSES, room) - len(self._by_class), 0)]

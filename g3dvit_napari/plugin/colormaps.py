@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ SEEN_THROUGH = (0.03, 0.9)  # at the cut and at the top
 _FROST = ["#d8fbff", "#6fd6f5", "#2f9be8", "#2a5fc4", "#23307d", "#05030f"]
 
 
+@cache
 def _frost_and_fire() -> Colormap:
     cold = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in _FROST]
     warm = ensure_colormap(UNSIGNED).map(np.linspace(0, 1, len(cold))[1:])[:, :3]

@@ -116,11 +116,7 @@ def explain(inquiry: Inquiry, answers: Answers, report: Report) -> Explanation:
     report(0.0, "preparing the volume")
     volume = inquiry.volume()
     with inquiry.model.turn:  # a look ahead leaves it at its next step
-        explanation = _answer(inquiry, answers, volume, report)
-    report(1.0, "preparing the threshold")
-    for stage in STAGES:  # each sorts its values once, here rather than under the slider
-        explanation.scaled.cut(Threshold(stage=stage))
-    return explanation
+        return _answer(inquiry, answers, volume, report)
 
 
 def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) -> Explanation:
@@ -165,6 +161,9 @@ def _explained(
         progress=report,
         **request.parameters,
     )
+    report(1.0, "preparing the threshold")
+    for stage in STAGES:  # each sorts its values once, here rather than under the slider
+        explanation.scaled.cut(Threshold(stage=stage))
     return explanation
 
 

@@ -34,7 +34,7 @@ def saved_differs(explanation: Explanation) -> bool:
 
 def visible(values: Array) -> Array:
     """Return float32 values with 0, which every gate hides, for those that are not a number."""
-    return np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.isfinite(values), values, 0.0).astype(np.float32, copy=False)
 
 
 def patch_map(explanation: Explanation) -> Array:

@@ -148,10 +148,12 @@ def test_changed_volume_is_explained_anew(qtbot, controller, viewer, anatomy, ap
     assert targets(api)[:3] == [None, 0, 0]
 
 
-def test_changed_parameter_is_asked_anew(qtbot, controller, anatomy, api) -> None:
+@pytest.mark.parametrize("change", [{"parameters": {"block": 0}}, {"objective": "probability"}])
+def test_changed_question_is_asked_anew(qtbot, controller, anatomy, api, change) -> None:
     ask(qtbot, controller, anatomy)
-    ask(qtbot, controller, anatomy, replace(OTHER, parameters={"block": 0}))
-    assert [call["block"] for call in api.of("explain")] == [-1, -1, 0, 0]
+    ask(qtbot, controller, anatomy, replace(OTHER, **change))
+    assert targets(api) == [None, 0, 0, 1]
+    assert len({call["block"] for call in api.of("explain")}) == 1 + ("parameters" in change)
 
 
 def test_another_network_answers_for_itself(qtbot, controller, anatomy, api) -> None:
@@ -206,8 +208,9 @@ def test_likely_classes_come_first_and_memory_is_bounded(monkeypatch) -> None:
     prediction = Prediction(logits, (1 / count,) * count, tuple(map(str, range(count))))
     known = Answers()
     question = question_of(volume, PREDICTED)
-    known.remember(question, replace(explanation_of(volume, target=2), prediction=prediction))
-    order = [int(n) for n in np.argsort(logits)[::-1] if n != 2]
+    found = replace(explanation_of(volume, target=2), prediction=prediction)
+    known.remember(question, replace(found, request=replace(found.request, against=3)))
+    order = [int(n) for n in np.argsort(logits)[::-1] if n not in (2, 3)]
     assert known.missing(question) == order[: answers_module.MOST_CLASSES - 1]
     monkeypatch.setattr(answers_module, "MOST_BYTES", 3 * 13 * volume.data.size)
     assert known.missing(question) == order[:2]
