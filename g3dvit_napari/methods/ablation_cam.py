@@ -27,11 +27,11 @@ def ablation_cam(
 ) -> TokenMaps:
     """Weigh each feature by how much of the logit is lost without it.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d w_d · a_nd, where w_d = (s - s_d) / |s|, s
-    is the class's logit, and s_d what is left of it when feature d is zero at every token. The
-    paper divides by s, which a negative logit would turn into the opposite map. No gradient takes
-    part.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d w_d · a_nd, where w_d = (s - s_d) /
+    |s|, s is the class's logit, and s_d what is left of it when feature d is zero at every token.
+    The paper divides by s, which a negative logit would turn into the opposite map. No gradient
+    takes part.
 
     Only what is behind the features runs again for each of them. In front of the last attention of
     a class-token network that costs next to nothing; elsewhere it takes long.

@@ -25,10 +25,11 @@ def eigen_cam(
 ) -> TokenMaps:
     """Show where the features vary together most, whatever the class.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d (a_nd - ā_d) · v_d, where ā is their mean
-    over the patches and v the first right singular vector of a - ā. The sign of v is arbitrary: it
-    is chosen such that the value largest in size is positive. The class plays no part.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d (a_nd - ā_d) · v_d, where ā is their
+    mean over the patches and v the first right singular vector of a - ā. The sign of v is
+    arbitrary: it is chosen such that the value largest in size is positive. The class plays no
+    part.
 
     Parameters
     ----------

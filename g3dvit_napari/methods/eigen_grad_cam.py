@@ -26,11 +26,11 @@ def eigen_grad_cam(
 ) -> TokenMaps:
     """Show where the products of features and gradients vary together most.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), the gradient g of the class's logit and m_nd = g_nd · a_nd, patch
-    n gets r_n = Σ_d (m_nd - m̄_d) · v_d, where m̄ is the mean over the patches and v the first right
-    singular vector of m - m̄. The sign of v is arbitrary: it is chosen such that the value largest
-    in size is positive.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), the gradient g of the class's logit and m_nd = g_nd · a_nd,
+    patch n gets r_n = Σ_d (m_nd - m̄_d) · v_d, where m̄ is the mean over the patches and v the
+    first right singular vector of m - m̄. The sign of v is arbitrary: it is chosen such that the
+    value largest in size is positive.
 
     Parameters
     ----------

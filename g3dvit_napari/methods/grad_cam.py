@@ -25,9 +25,9 @@ def grad_cam(
 ) -> TokenMaps:
     """Weigh each feature by its gradient averaged over all patches.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d α_d · a_nd, where α_d is the mean over the
-    patches of the gradient g_nd of the class's logit.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d α_d · a_nd, where α_d is the mean over
+    the patches of the gradient g_nd of the class's logit.
 
     Parameters
     ----------

@@ -23,10 +23,10 @@ def grad_cam_element_wise(
 ) -> TokenMaps:
     """Sum the positive products of features and gradients.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d max(g_nd · a_nd, 0), with g the gradient of
-    the class's logit. What speaks against the class in one feature cannot cancel what speaks for it
-    in another.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d max(g_nd · a_nd, 0), with g the
+    gradient of the class's logit. What speaks against the class in one feature cannot cancel what
+    speaks for it in another.
 
     Parameters
     ----------

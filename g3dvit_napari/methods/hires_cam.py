@@ -24,9 +24,9 @@ def hires_cam(
 ) -> TokenMaps:
     """Multiply features and gradients one by one and sum over features.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d g_nd · a_nd, with g the gradient of the
-    class's logit. The sign has a meaning: negative patches speak against the class. At the last
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d g_nd · a_nd, with g the gradient of
+    the class's logit. The sign has a meaning: negative patches speak against the class. At the last
     block of a Vision Transformer this is also known as class-discriminative attention map (CDAM).
 
     Parameters

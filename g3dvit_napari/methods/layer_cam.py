@@ -23,9 +23,9 @@ def layer_cam(
 ) -> TokenMaps:
     """Weigh each feature of each patch by its own gradient where that is positive.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d max(g_nd, 0) · a_nd, with g the gradient of
-    the class's logit.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d max(g_nd, 0) · a_nd, with g the
+    gradient of the class's logit.
 
     Parameters
     ----------

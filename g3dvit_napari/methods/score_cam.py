@@ -29,11 +29,11 @@ def score_cam(
 ) -> TokenMaps:
     """Weigh each feature by the class's logit for the volume seen through that feature alone.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution), patch n gets r_n = Σ_d w_d · a_nd, where w = softmax over d of
-    s(x ⊙ M_d): the class's logit of the volume x times a mask, which is the feature's map brought
-    to voxels and stretched to 0…1. No gradient takes part. What is masked becomes zero, so the
-    method suits volumes whose background or mean is zero.
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution), patch n gets r_n = Σ_d w_d · a_nd, where w = softmax over d
+    of s(x ⊙ M_d): the class's logit of the volume x times a mask, which is the feature's map
+    brought to voxels and stretched to 0…1. No gradient takes part. What is masked becomes zero, so
+    the method suits volumes whose background or mean is zero.
 
     Parameters
     ----------

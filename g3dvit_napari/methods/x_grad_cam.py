@@ -28,8 +28,8 @@ def x_grad_cam(
 ) -> TokenMaps:
     """Weigh each feature by its gradients, averaged in proportion to the feature itself.
 
-    With the features a in front of a block's attention (of a convolutional network: the last
-    feature map of a resolution) and the gradient g of the class's logit, patch n gets
+    With the features a, the output of a block's attention norm (of a convolutional network: the
+    last feature map of a resolution) and the gradient g of the class's logit, patch n gets
     r_n = Σ_d w_d · a_nd, where w_d = Σ_m g_md · a_md / Σ_m a_md.
 
     The paper has features that are never negative in mind. Behind a layer norm those of one kind
