@@ -31,9 +31,9 @@ POOLS = {
 QUICK: dict[str, dict[str, Any]] = {
     "gradient_shap": {"samples": 3},
     "integrated_gradients": {"steps": 3},
-    "kernel_shap": {"samples": 128, "group": 2},
-    "occlusion": {"window": 2},
-    "shapley_sampling": {"pairs": 2, "group": 2},
+    "kernel_shap": {"samples": 256, "group": 3},
+    "occlusion": {"window": 3},
+    "shapley_sampling": {"pairs": 2, "group": 3},
     "smooth_grad": {"samples": 3},
     "token_removal": {"masks": 4},
 }

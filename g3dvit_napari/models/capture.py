@@ -63,11 +63,6 @@ class Recorded:
         """The output, without its graph."""
         return self._out.detach()
 
-    @property
-    def differentiable(self) -> bool:
-        """Whether a gradient can come back from the output."""
-        return self._out.requires_grad
-
     def pull(self, gradients: Tensor, also: Sequence[Tensor] = ()) -> list[tuple[Tensor, ...]]:
         """Return, for every row of gradients at the output, those at the input and at `also`."""
         leaves = [self.leaf, *also]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.models.capture import Recorded, Stage, capturing, expect, pull_back
+from g3dvit_napari.models.capture import Stage, capturing, expect, pull_back
+from g3dvit_napari.models.cut import pulled
 from g3dvit_napari.models.footprint import Footprint
 from g3dvit_napari.models.vit3d import ViT3D
 
@@ -112,18 +112,19 @@ def input_gradients(run: ForwardPass, image: Tensor, targets: Sequence[int]) -> 
         entering = [image.clone()]  # one made in inference mode cannot be a leaf
         for stage in stages[:-1]:
             entering.append(stage(entering[-1]))
-        last = Recorded(stages[-1], entering.pop())
-        if not last.differentiable:
-            raise MethodError(
-                "no gradient comes back through this network: it computes without one; choose a "
-                "method that needs none, such as occlusion"
-            )
-        starts = run.objective.starts(last.value[0], targets)
-        gradients = torch.stack([at_input for at_input, *_ in last.pull(starts)])
-        del last
+        gradients = _through(run, stages[-1], entering.pop(), targets)
         run.tick()
         gradients = pull_back(stages[:-1], entering, gradients, run.tick)
     return gradients[:, 0].cpu().double()
+
+
+def _through(run: ForwardPass, stage: Stage, x: Tensor, targets: Sequence[int]) -> Tensor:
+    """Return the gradients (k ...) at what enters the stage that ends with the logits."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        logits = stage(leaf)
+    starts = run.objective.starts(logits[0], targets)
+    return torch.stack([pulled(logits, [leaf], start)[0] for start in starts])
 
 
 def _stages(run: ForwardPass) -> list[Stage]:
