@@ -30,8 +30,8 @@ def grad_cam_plus_plus(
 
     With the features a, the output of a block's attention norm (of a convolutional network: the
     last feature map of a resolution) and the gradient g of the class's logit, patch n gets
-    r_n = Σ_d w_d · a_nd, where w_d = Σ_m max(g_md, 0) · κ_md and, by equation 19 of the paper, κ_md
-    = g_md² / (2 g_md² + g_md³ Σ_j a_jd), which is 1 / (2 + g_md Σ_j a_jd).
+    r_n = Σ_d w_d · a_nd, where w_d = Σ_m max(g_md, 0) · κ_md and, by equation 19 of the paper,
+    κ_md = g_md² / (2 g_md² + g_md³ Σ_j a_jd), which is 1 / (2 + g_md Σ_j a_jd).
 
     The paper has features that are never negative in mind. Behind a layer norm they may be, and so
     may κ, which is large where its denominator is nearly zero, and set to zero below 1e-6. Nothing
