@@ -56,6 +56,7 @@ class SwinFound:
             "dim": self.dim,
             "blocks": " + ".join(map(str, self.layout.depths)),
             "heads": ", ".join(map(str, self.layout.heads)),
+            "window": " or ".join(map(in_words, self.windows)),
             "mlp_dim": self.mlp_dim,
             "channels": self.channels,
             "classes": self.classes,

@@ -154,6 +154,7 @@ def test_inspect_writes_a_spec_that_completes():
     inspection = inspect_state(state, FACTS)
     assert inspection.found["blocks"] == "2 + 2 + 1 + 2"
     assert inspection.found["heads"] == "2, 1, 4, 2"
+    assert inspection.found["window"] == "4 × 3 × 2"
     text = inspection.to_yaml()
     line = "merging: merging-legacy  # MONAI's default before 1.5"
     assert f"\n  #{line}\n" in text
