@@ -7,9 +7,8 @@ from typing import Annotated
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.boxes import box_numbers, boxes_of, coarse_enough
 from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.game import MOST_PLAYERS, Game, shares_map
+from g3dvit_napari.models.game import Game
 from g3dvit_napari.models.kernel_regression import kernel_shares
 
 
@@ -53,7 +52,5 @@ def kernel_shap(
     seed
         Another seed draws other coalitions.
     """
-    boxes = boxes_of(run, group or coarse_enough(run, MOST_PLAYERS))
-    start = baseline_of(run.image, baseline)
-    game = Game(run, box_numbers(run, boxes), start, targets)
-    return shares_map(game, kernel_shares(game, samples, seed), boxes)
+    game = Game(run, group, baseline_of(run.image, baseline), targets)
+    return game.maps(kernel_shares(game, samples, seed))

@@ -16,7 +16,8 @@ from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.baselines import Baseline, baseline_of
 from g3dvit_napari.models.boxes import boxes_of, coarse_enough
 from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.sampling import explained, scores
+from g3dvit_napari.models.hiding import Hiding
+from g3dvit_napari.models.sampling import explained
 
 MOST_WINDOWS = 1000
 Window = tuple[slice, ...]
@@ -63,8 +64,14 @@ def occlusion(
     unit = gcd(side, step)
     cells = boxes_of(run, unit)
     windows = _windows(cells, side // unit, step // unit)
-    drops, sizes = _drops(run, targets, [_in_voxels(w, cells) for w in windows], baseline)
-    values, magnitude = _mean_over(windows, drops, cells), _mean_over(windows, sizes, cells)
+    hiding = Hiding(run, baseline_of(run.image, baseline))
+    masks = torch.stack([_hidden(window, unit, hiding.differs) for window in windows])
+    matters = masks.flatten(1).any(1)
+    whole = explained(run, run.logits, targets)
+    left = whole.repeat(len(windows), 1)
+    left[matters] = hiding.scores(masks[matters], int(matters.sum()), targets)
+    values = _mean_over(windows, whole - left, cells)
+    magnitude = _mean_over(windows, whole.abs() + left.abs(), cells)
     return TokenMaps(values.numpy(), magnitude.numpy(), cells)
 
 
@@ -77,29 +84,11 @@ def _windows(cells: Cells, side: int, step: int) -> list[Window]:
     return list(product(*along))
 
 
-def _in_voxels(window: Window, cells: Cells) -> Window:
-    sides = zip(window, cells.size, strict=True)
-    return tuple(slice(s.start * int(size), s.stop * int(size)) for s, size in sides)
-
-
-def _drops(
-    run: ForwardPass, targets: tuple[int, ...], windows: list[Window], baseline: Baseline
-) -> tuple[Tensor, Tensor]:
-    """Return the drop (n k) by each window, and the size of its two terms."""
-    image, other = run.image[0], baseline_of(run.image, baseline)[0]
-    differs = (image != other).any(0)
-    worth_it = torch.tensor([bool(differs[window].any()) for window in windows])
-
-    def hidden(window: Window) -> Tensor:
-        occluded = image.clone()
-        occluded[:, *window] = other[:, *window]
-        return occluded
-
-    images = (hidden(w) for w, worth in zip(windows, worth_it, strict=True) if worth)
-    whole = explained(run, run.logits, targets)
-    left = whole.repeat(len(windows), 1)
-    left[worth_it] = scores(run, images, int(worth_it.sum()), targets)
-    return whole - left, whole.abs() + left.abs()
+def _hidden(window: Window, unit: int, differs: Tensor) -> Tensor:
+    """Return the patches (f h w) of a window whose hiding changes anything."""
+    inside = torch.zeros_like(differs)
+    inside[tuple(slice(unit * side.start, unit * side.stop) for side in window)] = True
+    return inside & differs
 
 
 def _mean_over(windows: list[Window], values: Tensor, cells: Cells) -> Tensor:

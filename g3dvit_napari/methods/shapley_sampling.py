@@ -12,10 +12,9 @@ from torch import Tensor
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.boxes import box_numbers, boxes_of, coarse_enough
 from g3dvit_napari.models.estimate import Estimate
 from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.game import MOST_PLAYERS, Game, Shares, shares_map
+from g3dvit_napari.models.game import Game, Shares
 
 
 @METHODS.register(
@@ -55,12 +54,10 @@ def shapley_sampling(
     seed
         Another seed draws other orders.
     """
-    boxes = boxes_of(run, group or coarse_enough(run, MOST_PLAYERS))
-    start = baseline_of(run.image, baseline)
-    game = Game(run, box_numbers(run, boxes), start, targets)
+    game = Game(run, group, baseline_of(run.image, baseline), targets)
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(game.players, generator=generator) for _ in range(pairs)]
-    return shares_map(game, sampled_shares(game, orders), boxes)
+    return game.maps(sampled_shares(game, orders))
 
 
 def sampled_shares(game: Game, orders: list[Tensor]) -> Shares:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,13 +35,13 @@ def coarse_enough(run: ForwardPass, most: int) -> int:
     return side
 
 
-def box_numbers(run: ForwardPass, boxes: Cells) -> Tensor:
-    """Return the number of the box that each voxel (f h w) lies in, the last axis fastest.
+def box_numbers(lengths: Sequence[int], sides: Sequence[float], counts: Sequence[int]) -> Tensor:
+    """Return the number of the box that each place of a grid lies in, the last axis fastest.
 
-    Voxels behind the last box, which the network never looks at, count to that one.
+    Places behind the last box, which the network never looks at, count to that one.
     """
     number = torch.zeros((), dtype=torch.long)
-    for length, count, size in zip(run.image.shape[2:], boxes.shape, boxes.size, strict=True):
-        along = (torch.arange(length) // int(size)).clamp(max=count - 1)
+    for length, side, count in zip(lengths, sides, counts, strict=True):
+        along = (torch.arange(length) // int(side)).clamp(max=count - 1)
         number = number[..., None] * count + along
     return number

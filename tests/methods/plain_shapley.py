@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.boxes import box_numbers, boxes_of
+from g3dvit_napari.models.boxes import boxes_of
 from g3dvit_napari.models.forward import ForwardPass
 
 Worth = Callable[[frozenset[int]], NDArray[np.float64]]
@@ -37,8 +37,13 @@ def shapley_values(players: int, worth: Worth) -> NDArray[np.float64]:
 
 def box_game(run: ForwardPass, side: int, baseline: Baseline) -> tuple[Worth, int, Tensor]:
     """Return the worth of coalitions of boxes, image by image; how many; the box of each voxel."""
-    boxes = boxes_of(run, side)
-    numbers, start = box_numbers(run, boxes), baseline_of(run.image, baseline)
+    boxes, size = boxes_of(run, side), run.image.shape[2:]
+    sides = [int(length) for length in boxes.size]
+    numbers = torch.zeros(size, dtype=torch.long)
+    for voxel in np.ndindex(*size):
+        place = tuple(v // s for v, s in zip(voxel, sides, strict=True))
+        numbers[voxel] = int(np.ravel_multi_index(place, boxes.shape))
+    start = baseline_of(run.image, baseline)
 
     def worth(some: frozenset[int]) -> NDArray[np.float64]:
         present = torch.tensor([n in some for n in range(boxes.count)])[numbers]

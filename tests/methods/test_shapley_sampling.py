@@ -15,7 +15,6 @@ from torch import Tensor
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.methods.shapley_sampling import growing, sampled_shares
 from g3dvit_napari.models.baselines import baseline_of
-from g3dvit_napari.models.boxes import box_numbers, boxes_of
 from g3dvit_napari.models.game import Game
 
 shapley_sampling = METHODS["shapley_sampling"].function
@@ -49,10 +48,9 @@ def test_all_orders_are_shapleys_definition_and_captum_agrees() -> None:
     captum = pytest.importorskip("captum.attr", reason="captum is the reference")
     model, x = handle(entangled), picture()
     run, start = model.forward(x), baseline_of(x, "mean")
-    numbers = box_numbers(run, boxes_of(run))
     orders = [torch.tensor(order) for order in permutations(range(4)) if order[0] < order[-1]]
-    found = sampled_shares(Game(run, numbers, start, (0, 1)), orders)
-    worth, count, _ = box_game(run, 1, "mean")
+    found = sampled_shares(Game(run, 1, start, (0, 1)), orders)
+    worth, count, numbers = box_game(run, 1, "mean")
     np.testing.assert_allclose(found.values, shapley_values(count, worth), rtol=0, atol=1e-12)
     exact = captum.ShapleyValues(model.network).attribute(
         x, baselines=start, target=0, feature_mask=numbers[None, None]

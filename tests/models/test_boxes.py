@@ -35,12 +35,14 @@ def test_a_rest_that_fills_no_patch_counts_where_the_network_sees_it(
 
 def test_every_voxel_has_its_box() -> None:
     run = asked("swin_3d")
-    numbers = box_numbers(run, boxes_of(run, 2))
+    boxes = boxes_of(run, 2)
+    numbers = box_numbers(run.image.shape[2:], boxes.size, boxes.shape)
     assert numbers.shape == (10, 13, 6)
     for f, h, w in [(0, 0, 0), (4, 7, 5), (9, 12, 0)]:
         assert numbers[f, h, w] == ((f // 4) * 2 + h // 8) * 1 + w // 6
     assert numbers.unique().tolist() == list(range(6))
-    seen = box_numbers(asked("vit_3d"), boxes_of(asked("vit_3d")))
+    boxes = boxes_of(asked("vit_3d"))
+    seen = box_numbers((10, 13, 6), boxes.size, boxes.shape)
     assert torch.equal(seen[:, 12], seen[:, 11])  # nobody looks there
 
 
