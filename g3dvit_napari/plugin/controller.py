@@ -7,10 +7,9 @@ outside the GUI thread; layers are touched only here, in the GUI thread.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from napari.layers import Image, Layer
+from napari.layers import Layer
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import qthrottled
@@ -19,8 +18,8 @@ from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
 from g3dvit_napari.plugin.lane import Lane
-from g3dvit_napari.plugin.layers import role_of
 from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.side_by_side import SideBySide
 
 PREVIEW_MS = {2: 33, 3: 80}  # between two live cuts; a volume takes longer to draw
 
@@ -47,6 +46,7 @@ class Controller(QObject):
         self._overlay: Overlay | None = None
         self._anatomy: Layer | None = None
         self._asked: tuple[Layer, jobs.Inquiry] | None = None
+        self.comparison = SideBySide(viewer)
         self._answers = Answers()
         self._next: jobs.Inquiry | None = None  # whose other classes are fetched when all is quiet
         self._display: dict[str, str] = {}
@@ -54,8 +54,9 @@ class Controller(QObject):
         self._models.failed.connect(self._on_model_failed)
         self._volumes = self._lane("reading the volume", self._on_volume_read)
         self._explanations = self._lane("the explanation", self._on_explained)
+        self._comparisons = self._lane("the comparison", self._on_compared)
         self._pictures = self._lane("the threshold", self._on_cut, quiet=True)
-        self._files = self._lane("saving", self._on_saved)
+        self._files = self._lane("saving", self.saved)
         self._ahead = Lane("the look ahead")  # nobody is told of it, nor of its errors
         self._preview = qthrottled(self._cut_now, timeout=PREVIEW_MS[2])
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -76,7 +77,7 @@ class Controller(QObject):
 
     @property
     def _awaited(self) -> tuple[Lane, ...]:
-        return self._models, self._volumes, self._explanations, self._files
+        return self._models, self._volumes, self._explanations, self._comparisons, self._files
 
     @property
     def busy(self) -> bool:
@@ -85,6 +86,7 @@ class Controller(QObject):
 
     def load_model(self, path: str, spec: str = "", device: str = "auto") -> None:
         """Load a checkpoint; the present model goes when the new one has come or has failed."""
+        self.end_comparison()
         self._explanations.cancel()
         self._asked = None
         self.stop_looking_ahead()
@@ -98,15 +100,37 @@ class Controller(QObject):
         """Explain the volume of a layer with the present model."""
         if self.model is None:
             return
+        self.end_comparison()
+        inquiry = self._inquire(self.model, layer, frame, request)
+        self._explanations.submit(partial(jobs.explain, inquiry, self._answers))
+
+    def compare(
+        self, layer: Layer, frame: str, request: ExplanationRequest, methods: list[str]
+    ) -> None:
+        """Explain the volume of a layer by several methods and show them side by side."""
+        if self.model is None:
+            return
+        self._explanations.cancel()
+        inquiry = self._inquire(self.model, layer, frame, request)
+        self._comparisons.submit(partial(jobs.compare, inquiry, methods))
+
+    def end_comparison(self) -> None:
+        """Show one map again, and stop a comparison that is on its way."""
+        self._comparisons.cancel()
+        self.comparison.end()
+
+    def _inquire(
+        self, model: jobs.LoadedModel, layer: Layer, frame: str, request: ExplanationRequest
+    ) -> jobs.Inquiry:
+        """Make way for a request, and return it."""
         self._pictures.cancel()
         self.stop_looking_ahead()
         chosen: jobs.Frame = "mean"
         if frame == "current" and layer.ndim > 3:
             chosen = self.frame_index(layer)
-        volume = partial(self._memo.volume, layer, chosen)
-        inquiry = jobs.Inquiry(self.model, volume, request)
+        inquiry = jobs.Inquiry(model, partial(self._memo.volume, layer, chosen), request)
         self._asked = layer, inquiry
-        self._explanations.submit(partial(jobs.explain, inquiry, self._answers))
+        return inquiry
 
     def stop_looking_ahead(self) -> None:
         """Fetch no further classes of what is shown: something else matters now."""
@@ -125,6 +149,7 @@ class Controller(QObject):
 
     def settle(self, threshold: Threshold) -> None:
         """Show the map exactly as this threshold makes it."""
+        self.comparison.set_threshold(threshold)
         if self.explanation is not None and not self._explanations.busy:
             self._pictures.submit(partial(jobs.rethreshold, self.explanation, threshold))
 
@@ -134,6 +159,8 @@ class Controller(QObject):
             self._viewer.dims.ndisplay = 3 if value == "volume" else 2
             return
         self._display[name] = value
+        if name == "edge":
+            self.comparison.set_edge(value)
         if self._overlay is not None:
             getattr(self._overlay, f"set_{name}")(value)
 
@@ -156,6 +183,7 @@ class Controller(QObject):
     def release(self) -> None:
         """Stop everything and let go of the network and the map; the layers stay."""
         self.cancel()
+        self.end_comparison()
         self._preview.cancel()
         self._drop_overlay()
         self._forget()
@@ -168,6 +196,7 @@ class Controller(QObject):
         for lane in self._lanes:
             lane.close()
         self._overlay = self._anatomy = self._asked = self.explanation = self.model = None
+        self.comparison.forget()
         self._forget()
 
     def frame_index(self, layer: Layer) -> int:
@@ -177,6 +206,9 @@ class Controller(QObject):
         return min(max(index, 0), layer.data.shape[0] - 1)
 
     def _cut_now(self, threshold: Threshold) -> None:
+        if self.comparison.shown:
+            self.comparison.set_threshold(threshold)
+            return
         if self._overlay is not None and self.explanation is not None:
             self._overlay.set_cut(self.explanation.scaled.cut(threshold))
 
@@ -207,12 +239,8 @@ class Controller(QObject):
             self._on_failed("The volume was removed meanwhile; choose another and compute again.")
             return
         layer, inquiry = asked
-        overlay = self._overlay if self._anatomy is layer else None
-        new = overlay is None
-        if overlay is None:
-            self._drop_overlay()
-            self._anatomy, self._overlay = layer, self._new_overlay(layer)
-            overlay = self._overlay
+        new = self._anatomy is not layer
+        overlay = self._overlay_over(layer)
         self.explanation = explanation
         overlay.show(explanation)
         if new:
@@ -220,11 +248,23 @@ class Controller(QObject):
         self._next = inquiry if inquiry.looks_ahead else None
         self.explained.emit(explanation)
 
-    def _new_overlay(self, layer: Layer) -> Overlay:
-        overlay = Overlay(self._viewer, layer)
-        for name, value in self._display.items():
-            getattr(overlay, f"set_{name}")(value)
-        return overlay
+    def _on_compared(self, titled: list[tuple[str, Explanation]]) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None or asked[0] not in self._viewer.layers:
+            self._on_failed("The volume was removed meanwhile; choose another and compare again.")
+            return
+        layer, inquiry = asked
+        overlay = self._overlay_over(layer)
+        self.comparison.show(layer, titled, inquiry.request.threshold, overlay)
+
+    def _overlay_over(self, layer: Layer) -> Overlay:
+        """Return the overlay of a layer's volume, putting up one where there is none."""
+        if self._overlay is None or self._anatomy is not layer:
+            self._drop_overlay()
+            self._anatomy, self._overlay = layer, Overlay(self._viewer, layer)
+            for name, value in self._display.items():
+                getattr(self._overlay, f"set_{name}")(value)
+        return self._overlay
 
     def _on_cut(self, explanation: Explanation) -> None:
         if self._overlay is None or self.explanation is None:
@@ -233,9 +273,6 @@ class Controller(QObject):
         self.explanation = explanation
         self._overlay.recut(explanation)
         self.explained.emit(explanation)
-
-    def _on_saved(self, paths: list[Path]) -> None:
-        self.saved.emit(paths)
 
     def _on_failed(self, message: str) -> None:
         show_error(message)
@@ -248,6 +285,7 @@ class Controller(QObject):
             self._next = None
 
     def _on_layer_removed(self, event: Any) -> None:
+        self.comparison.lost(event.value)
         if event.value is self._anatomy:
             self.stop_looking_ahead()
             self._drop_overlay()
@@ -259,13 +297,3 @@ class Controller(QObject):
         self._overlay.close()
         self._overlay = self._anatomy = self.explanation = None
         self.forgotten.emit()
-
-
-def is_volume(layer: Layer) -> bool:
-    """Whether a layer can be explained: a grey image of three or four axes that is no map."""
-    return (
-        isinstance(layer, Image)
-        and not layer.rgb
-        and layer.ndim in (3, 4)
-        and role_of(layer) in ("", "volume")
-    )

@@ -11,6 +11,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
+from g3dvit_napari.plugin.compare_box import CompareBox
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.maps import saved_differs
 from g3dvit_napari.plugin.model_box import CHECKPOINT_ENDINGS, ModelBox
@@ -34,14 +35,14 @@ class ExplainForm(QWidget):
         super().__init__(parent)
         self.model, self.volume = ModelBox(), VolumeBox()
         self.question, self.threshold, self.view = QuestionBox(), ThresholdBox(), ViewBox()
-        self.run = RunBar()
+        self.compare, self.run = CompareBox(), RunBar()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
         groups = QWidget()
         column = QVBoxLayout(groups)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(16)
-        for box in (self.model, self.volume, self.question, self.threshold, self.view):
+        for box in self.boxes:
             column.addWidget(box)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -58,6 +59,11 @@ class ExplainForm(QWidget):
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self.run.button.click)
+
+    @property
+    def boxes(self) -> tuple[QWidget, ...]:
+        """The groups, from top to bottom."""
+        return self.model, self.volume, self.question, self.threshold, self.view, self.compare
 
     def sizeHint(self) -> QSize:
         """Wide enough for the rows; the height is the dock's affair."""
@@ -80,12 +86,14 @@ class ExplainForm(QWidget):
         if model is None:
             self.model.show_summary({})
             self.question.forget_model()
+            self.compare.offer_methods((), {})
             return
         self.model.show_summary(model.handle.summary(), model.remarks)
         handle = model.handle
         self.question.offer_model(
             handle.class_names, handle.blocks, model.entries, model.reasons, handle.output
         )
+        self.compare.offer_methods(model.entries, model.reasons)
 
     def show_explanation(self, found: Explanation) -> None:
         """Show the answer in words."""

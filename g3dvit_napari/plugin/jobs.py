@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -165,6 +165,32 @@ def _explained(
     for stage in STAGES:  # each sorts its values once, here rather than under the slider
         explanation.scaled.cut(Threshold(stage=stage))
     return explanation
+
+
+def compare(
+    inquiry: Inquiry, methods: Sequence[str], report: Report
+) -> list[tuple[str, Explanation]]:
+    """Explain the same class by several methods, one after the other; return titles and answers.
+
+    The method of the inquiry keeps its parameters, the others have their defaults.
+    """
+    titles = {entry.name: entry.title for entry in inquiry.model.entries}
+    volume, request = inquiry.volume(), inquiry.request
+    found: list[tuple[str, Explanation]] = []
+    for number, name in enumerate(methods):
+
+        def part(fraction: float, stage: str, done: int = number, name: str = name) -> None:
+            words = f"{done + 1} of {len(methods)}: {titles[name]}, {stage}"
+            report((done + fraction) / len(methods), words)
+
+        parameters = request.parameters if name == request.method else {}
+        asked = replace(inquiry, request=replace(request, method=name, parameters=parameters))
+        target = found[0][1].target if found else request.target
+        with inquiry.model.turn:
+            answer = _explained(asked, volume, target, part)
+        answer.scaled.cut(Threshold(stage=request.threshold.stage))  # sorts once, here
+        found.append((titles[name], answer))
+    return found
 
 
 def rethreshold(explanation: Explanation, threshold: Threshold, report: Report) -> Explanation:

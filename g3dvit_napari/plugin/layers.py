@@ -242,3 +242,13 @@ def _millimetres(layer: Layer) -> list[float]:
         length = quantity.check("[length]") and not str(unit).startswith("pixel")
         factors.append(float(quantity.to("mm").magnitude) if length else 1.0)
     return factors
+
+
+def is_volume(layer: Layer) -> bool:
+    """Whether a layer can be explained: a grey image of three or four axes that is no map."""
+    return (
+        isinstance(layer, Image)
+        and not layer.rgb
+        and layer.ndim in (3, 4)
+        and role_of(layer) in ("", "volume")
+    )

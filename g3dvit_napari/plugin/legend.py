@@ -30,6 +30,10 @@ class Legend:
         if text != self._caption.text:
             self._caption.text = text or " "
 
+    def show_caption(self, visible: bool) -> None:
+        """Show or hide the caption."""
+        self._caption.visible = visible
+
     @property
     def text(self) -> str:
         """The caption as it stands."""

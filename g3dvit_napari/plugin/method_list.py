@@ -54,7 +54,7 @@ class MethodList(Choice):
         item.setFont(font)
 
     def _add(self, entry: Entry, reason: str) -> None:
-        self.addItem(f"   {titled(entry)}", entry.name)
+        self.addItem(titled(entry), entry.name)  # no indent: typing finds it by its start
         item = self.model().item(self.count() - 1)
         item.setEnabled(not reason)
         item.setToolTip(tip_of(entry, reason))

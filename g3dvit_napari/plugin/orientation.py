@@ -21,6 +21,7 @@ EDGES = {
     "top": "top_center",
     "bottom": "bottom_center",
 }
+LARGE, SMALL = 16, 12
 OBLIQUE_VIEW = 0.4  # a second letter appears where the view is turned this far off an axis
 _LETTERS = (("I", "S"), ("P", "A"), ("L", "R"))  # per (z, y, x): low end, high end
 
@@ -39,7 +40,7 @@ class SideLetters:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._overlays = {
-            edge: TextOverlay(position=place, text=" ", font_size=16, visible=True, box=False)
+            edge: TextOverlay(position=place, text=" ", font_size=LARGE, visible=True, box=False)
             for edge, place in EDGES.items()
         }
         for edge, overlay in self._overlays.items():
@@ -56,6 +57,12 @@ class SideLetters:
     def texts(self) -> dict[str, str]:
         """What stands at each edge now."""
         return {edge: overlay.text.strip() for edge, overlay in self._overlays.items()}
+
+    def in_every_cell(self, gridded: bool) -> None:
+        """Put the letters into every cell of napari's grid, or once on the whole canvas."""
+        for overlay in self._overlays.values():
+            overlay.gridded = gridded
+            overlay.font_size = SMALL if gridded else LARGE
 
     def close(self) -> None:
         """Take the letters off the canvas and stop following the view."""

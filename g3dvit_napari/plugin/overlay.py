@@ -126,6 +126,11 @@ class Overlay:
         self._camera_set = CAMERA[convention]
         self._viewer.scene.camera.orientation = self._camera_set
 
+    def give_way(self, to_a_grid: bool) -> None:
+        """Leave the canvas to a comparison: no caption, and letters in every cell; or come back."""
+        self._legend.show_caption(not to_a_grid)
+        self._letters.in_every_cell(to_a_grid)
+
     def show_colorbar(self, visible: bool = True) -> None:
         """Show or hide the colour bar; the cut is a gap in it."""
         for layer in self._maps.all():

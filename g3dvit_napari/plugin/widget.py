@@ -12,10 +12,10 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
-from g3dvit_napari.plugin.controller import Controller, is_volume
+from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.jobs import LoadedModel
-from g3dvit_napari.plugin.layers import entry_of
+from g3dvit_napari.plugin.layers import entry_of, is_volume
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 
@@ -86,6 +86,8 @@ class ExplainWidget(QWidget):
         form.question.method_changed.connect(self._on_method_changed)
         form.threshold.moved.connect(controller.preview)
         form.threshold.settled.connect(self._on_threshold_settled)
+        form.compare.compare_requested.connect(self._on_compare_requested)
+        form.compare.end_requested.connect(controller.end_comparison)
         form.view.changed.connect(self._on_view_changed)
         form.view.peak_requested.connect(controller.jump_to_peak)
         form.view.save_requested.connect(self._on_save_requested)
@@ -98,6 +100,7 @@ class ExplainWidget(QWidget):
         controller.model_changed.connect(self._on_model_changed)
         controller.volume_opened.connect(self.choose_layer)
         controller.explained.connect(self._on_explained)
+        controller.comparison.changed.connect(form.compare.show_comparison)
         controller.forgotten.connect(self._on_forgotten)
         controller.saved.connect(self._on_saved)
         controller.failed.connect(self._on_failed)
@@ -151,6 +154,7 @@ class ExplainWidget(QWidget):
             missing.append("a volume")
         reason = f"Choose {' and '.join(missing)} first." if missing else ""
         self.form.run.show_reason(reason)
+        self.form.compare.show_reason(reason)
 
     def _on_layers_changed(self, _event: object = None) -> None:
         self._offer_layers()
@@ -173,6 +177,12 @@ class ExplainWidget(QWidget):
         quick = entry is not None and entry.cost != "many passes"
         if self._asked and quick and self.form.run.live.isChecked():
             self._follow.start()
+
+    def _on_compare_requested(self, methods: list[str]) -> None:
+        layer = self._layer()
+        if layer is not None:
+            request = self.form.request()
+            self.controller.compare(layer, self.form.volume.frame, request, methods)
 
     def _on_method_changed(self) -> None:
         """Cut where the chosen method is cut by default: the published one on patches."""

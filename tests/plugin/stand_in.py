@@ -12,7 +12,13 @@ from typing import Any, Literal
 from made_heads import explanation_of
 
 from g3dvit_napari.core.registry import Entry, Parameter
-from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
+from g3dvit_napari.core.types import (
+    Explanation,
+    ExplanationRequest,
+    ObjectiveKind,
+    Threshold,
+    Volume,
+)
 
 
 def _first() -> None:
@@ -115,10 +121,13 @@ class StandIn:
         target: int | None,
         *,
         threshold: Threshold,
+        objective: ObjectiveKind,
+        against: int | None,
         progress: Callable[[float, str], None],
         **parameters: Any,
     ) -> Explanation:
-        self._called("explain", method=method, target=target, volume=volume, **parameters)
+        asked = {"objective": objective, "against": against}
+        self._called("explain", method=method, target=target, volume=volume, **asked, **parameters)
         assert model is self.handle
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
@@ -139,7 +148,8 @@ class StandIn:
             status=self.status,
             signed=ENTRIES[method].signed,
         )
-        return replace(made, request=ExplanationRequest(method, number, parameters, threshold))
+        request = ExplanationRequest(method, number, parameters, threshold, objective, against)
+        return replace(made, request=request)
 
     def rethreshold(self, explanation: Explanation, threshold: Threshold) -> Explanation:
         self._called("rethreshold", threshold=threshold)

@@ -237,8 +237,8 @@ def test_methods_are_grouped_by_cost_with_the_recommended_one_marked(form) -> No
     form.show_model(loaded())
     methods = form.question.methods
     assert texts(methods) == [
-        "Instant", "   G3D-ViT", "   Rollout", "One pass", "   LibraGrad ★", "Many passes",
-        "   Occlusion",
+        "Instant", "G3D-ViT", "Rollout", "One pass", "LibraGrad ★", "Many passes",
+        "Occlusion",
     ]  # fmt: skip
     assert form.question.method == "g3dvit"
     headings = [i for i in range(methods.count()) if methods.itemData(i) is None]
@@ -260,7 +260,7 @@ def test_keys_step_over_the_headings(form, qtbot) -> None:
 def test_methods_that_cannot_serve_come_last_with_the_reason(form) -> None:
     form.show_model(loaded({"libra_grad": "only for <b>ViT3D</b>", "g3dvit": "no norm"}))
     methods = form.question.methods
-    assert texts(methods)[-3:] == ["Not for this network", "   G3D-ViT", "   LibraGrad ★"]
+    assert texts(methods)[-3:] == ["Not for this network", "G3D-ViT", "LibraGrad ★"]
     item = methods.model().item(methods.values().index("libra_grad"))
     assert not item.isEnabled()
     assert "only for &lt;b&gt;ViT3D&lt;/b&gt;" in item.toolTip()

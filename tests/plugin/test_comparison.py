@@ -1,0 +1,259 @@
+"""Several methods side by side: their cells, their common threshold, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from made_heads import blob, explanation_of, head
+from napari.utils.io import imsave
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.comparison import Comparison
+from g3dvit_napari.plugin.layers import role_of, to_layer_data
+from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.widget import ExplainWidget, open_form
+
+THRESHOLD = Threshold("keep", 5.0, "voxels")
+
+
+@pytest.fixture
+def anatomy(viewer: Any) -> Any:
+    data, keywords = to_layer_data(head())
+    return viewer.add_image(data, **keywords)
+
+
+def cells(viewer: Any) -> dict[tuple[int, int], list[str]]:
+    """What stands in every cell of the grid, hidden layers left out."""
+    grid, found = viewer.canvas.grid, {}
+    for index, layer in enumerate(viewer.layers):
+        if layer.visible:
+            found.setdefault(grid.position(index, viewer.layers), []).append(layer.name)
+    return found
+
+
+def compare(viewer: Any, anatomy: Any, **looks: Any) -> Comparison:
+    titled = [
+        ("One", explanation_of(head())),
+        ("Two", explanation_of(head(), lambda world: -blob(world), signed=True)),
+        ("Three", explanation_of(head(), status="zero")),
+    ]
+    return Comparison(viewer, anatomy, titled, THRESHOLD, **looks)
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_every_cell_holds_an_anatomy_and_its_map(viewer: Any, anatomy: Any, others: int) -> None:
+    for number in range(others):
+        viewer.add_image(np.zeros((4, 5, 6)), name=f"of the user {number}")
+    compare(viewer, anatomy)
+    assert cells(viewer) == {
+        (0, 0): ["One: anatomy", "One"],
+        (0, 1): ["Two: anatomy", "Two"],
+        (1, 0): ["Three: anatomy", "Three: zero"],
+    }
+    copies = [layer for layer in viewer.layers if layer.name.endswith(": anatomy")]
+    assert all(layer.data is anatomy.data for layer in copies)
+    assert all(np.allclose(layer.affine, anatomy.affine) for layer in copies)
+
+
+def test_maps_share_scale_and_threshold_but_not_the_cut(viewer: Any, anatomy: Any) -> None:
+    comparison = compare(viewer, anatomy)
+    one, two = viewer.layers["One"], viewer.layers["Two"]
+    assert tuple(one.contrast_limits) == (0, 1)
+    assert tuple(two.contrast_limits) == (-1, 1)
+    data = one.data, two.data
+    for amount in (5.0, 40.0):
+        threshold = Threshold("keep", amount, "voxels")
+        comparison.set_threshold(threshold)
+        for layer, explanation in comparison._maps:
+            cut = explanation.scaled.cut(threshold)
+            assert cut is not None
+            low, high = layer.colormap.map(
+                np.array([cut - 0.01, cut + 0.01]) / (2 if explanation.signed else 1)
+                + (0.5 if explanation.signed else 0)
+            )[:, 3]
+            assert low == 0 or cut < 0.02
+            assert high > 0
+    assert one.data is data[0]
+    assert two.data is data[1]
+
+
+def test_the_way_back_leaves_all_as_it_was(viewer: Any, anatomy: Any) -> None:
+    overlay = Overlay(viewer, anatomy)
+    overlay.show(explanation_of(head()))
+    hidden = viewer.add_image(np.zeros((4, 5, 6)), name="hidden", visible=False)
+    viewer.layers.selection = {anatomy}
+    before = [(layer.name, layer.visible) for layer in viewer.layers]
+    grid = viewer.canvas.grid
+    grid.stride, grid.spacing = 3, 0.25
+    for _ in range(3):
+        comparison = compare(viewer, anatomy)
+        assert not anatomy.visible
+        comparison.close()
+    assert [(layer.name, layer.visible) for layer in viewer.layers] == before
+    assert (grid.enabled, grid.stride, grid.spacing) == (False, 3, 0.25)
+    assert viewer.layers.selection == {anatomy}
+    assert not hidden.visible
+
+
+def test_a_layer_that_the_user_removed_is_no_trouble(viewer: Any, anatomy: Any) -> None:
+    comparison = compare(viewer, anatomy)
+    assert comparison.needs(viewer.layers["Two"])
+    viewer.layers.remove("Two")
+    viewer.layers.remove("One: anatomy")
+    comparison.close()
+    assert [layer.name for layer in viewer.layers] == [anatomy.name]
+
+
+def test_slices_and_volume_have_their_looks(viewer: Any, anatomy: Any) -> None:
+    comparison = compare(viewer, anatomy)
+    viewer.dims.ndisplay = 3
+    copy = viewer.layers["One: anatomy"]
+    assert copy.rendering == "attenuated_mip"
+    assert viewer.layers["One"].opacity == 1
+    viewer.dims.ndisplay = 2
+    assert copy.opacity == anatomy.opacity
+    comparison.close()
+
+
+# Through the form, with a stand-in for the facade
+
+
+@pytest.fixture
+def widget(
+    qtbot: Any,
+    viewer: Any,
+    anatomy: Any,  # noqa: ARG001 - a volume to choose
+    api: Any,  # noqa: ARG001 - no network is run
+) -> Iterator[ExplainWidget]:
+    widget = ExplainWidget(viewer)
+    qtbot.addWidget(widget)
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("somewhere/vit.pth")
+    rest(qtbot, widget)
+    yield widget
+    widget.controller.release()
+    rest(qtbot, widget)
+
+
+def rest(qtbot: Any, widget: ExplainWidget) -> None:
+    lanes = widget.controller._lanes
+    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=20_000)
+
+
+def click(qtbot: Any, button: Any) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def mark(box: Any, *names: str) -> None:
+    for row in range(box.list.count()):
+        item = box.list.item(row)
+        if item.data(Qt.ItemDataRole.UserRole):
+            wanted = item.data(Qt.ItemDataRole.UserRole) in names
+            item.setCheckState(Qt.CheckState.Checked if wanted else Qt.CheckState.Unchecked)
+
+
+def test_the_list_offers_what_the_network_serves(qtbot: Any, widget: ExplainWidget) -> None:
+    box = widget.form.compare
+    assert box.marked == ["g3dvit", "libra_grad"]
+    assert box.list.isHidden()
+    click(qtbot, box.unfold)
+    assert not box.list.isHidden()
+    mark(box, "occlusion")
+    assert not box.go.isEnabled()
+    assert "at least two" in box.go.toolTip()
+    mark(box, "occlusion", "rollout", "g3dvit")
+    assert box.go.text() == "Compare 3"
+    assert "No comparison" in box.back.toolTip()
+
+
+def test_marked_methods_are_explained_for_one_class_and_shown(
+    qtbot: Any, widget: ExplainWidget, viewer: Any, api: Any
+) -> None:
+    box, words = widget.form.compare, []
+    widget.controller.progressed.connect(lambda _, stage: words.append(stage))
+    mark(box, "g3dvit", "libra_grad", "rollout")
+    with qtbot.waitSignal(widget.controller.comparison.changed):
+        click(qtbot, box.go)
+    rest(qtbot, widget)
+    calls = api.of("explain")
+    assert [call["method"] for call in calls] == ["g3dvit", "rollout", "libra_grad"]
+    assert [call["target"] for call in calls] == [None, 1, 1]  # the class that was predicted
+    assert cells(viewer)[0, 1] == ["Rollout: anatomy", "Rollout"]
+    assert any(word.startswith("1 of 3: G3D-ViT") for word in words)
+    assert {role_of(layer) for layer in viewer.layers if layer.visible} == {"compared"}
+    letters = [o for name, o in viewer.canvas.overlays.items() if name.startswith("g3dvit_side")]
+    assert len(letters) == 4
+    assert all(letter.gridded for letter in letters)
+    click(qtbot, box.back)
+    assert len(viewer.layers) == 1
+    assert not box.back.isEnabled()
+
+
+@pytest.mark.parametrize("reason", ["one map", "model", "volume", "own layer"])
+def test_it_ends_when_something_else_is_wanted(
+    qtbot: Any, widget: ExplainWidget, viewer: Any, anatomy: Any, reason: str
+) -> None:
+    with qtbot.waitSignal(widget.controller.comparison.changed):
+        click(qtbot, widget.form.compare.go)
+    rest(qtbot, widget)
+    match reason:
+        case "one map":
+            widget.compute()
+        case "model":
+            widget.load_checkpoint("another.pth")
+        case "volume":
+            viewer.layers.remove(anatomy)
+        case "own layer":
+            viewer.layers.remove("LibraGrad")
+    rest(qtbot, widget)
+    assert not widget.controller.comparison.shown
+    assert not viewer.canvas.grid.enabled
+    assert "compared" not in {role_of(layer) for layer in viewer.layers}
+
+
+def test_it_can_be_cancelled(qtbot: Any, widget: ExplainWidget, viewer: Any, api: Any) -> None:
+    api.steps, api.pause = 50, 0.02
+    click(qtbot, widget.form.compare.go)
+    qtbot.waitUntil(lambda: bool(api.of("explain")))
+    with qtbot.waitSignal(widget.controller.cancelled):
+        click(qtbot, widget.form.run.button)
+    rest(qtbot, widget)
+    assert api.stopped == 1
+    assert len(viewer.layers) == 1
+
+
+@pytest.mark.window
+def test_four_methods_in_a_window(
+    qtbot: Any, make_napari_viewer: Any, tiny_files: Any, screenshots: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 860)
+    data, keywords = to_layer_data(head())
+    viewer.add_image(data, **keywords)
+    widget = open_form(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
+        widget.load_checkpoint(str(tiny_files / "vit.pth"))
+    rest(qtbot, widget)
+    widget.form.threshold.choose(Threshold("keep", 50.0, "voxels"))
+    box = widget.form.compare
+    click(qtbot, box.unfold)
+    mark(box, "g3dvit", "grad_cam", "hires_cam", "libra_grad")
+    with qtbot.waitSignal(widget.controller.comparison.changed, timeout=60_000):
+        click(qtbot, box.go)
+    rest(qtbot, widget)
+    for _ in range(10):
+        QApplication.processEvents()
+    picture = viewer.screenshot(canvas_only=True, flash=False)
+    imsave(str(screenshots / "comparison.png"), picture)
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    for rows in (slice(0, height), slice(height, None)):
+        for columns in (slice(0, width), slice(width, None)):
+            coloured = np.ptp(picture[rows, columns, :3].astype(int), axis=-1) > 60
+            assert coloured.sum() > 50  # a map in every cell
+    click(qtbot, box.back)
+    assert len(viewer.layers) == 1
