@@ -238,11 +238,8 @@ class NativePass(Asked):
         return self._network.read_out(x) if index == len(self._entering) - 1 else x
 
     def _through(self, index: int, normed: Tensor, *, skip: Tensor) -> Tensor:
-        block, last = self._network.blocks[index], index == len(self._entering) - 1
-        rows = 1 if last and self._network.cls_pooling else None  # only the class token is read
-        q, k, v = block.attention.query_key_value(normed)
-        x = block.attention.mix(q[:, :, :rows], k, v) + skip[:, :rows]
-        return cast(Tensor, block.feed_forward(x) + x)
+        rows = self._network.rows_read if index == len(self._entering) - 1 else None
+        return self._network.blocks[index].from_norm(normed, skip, rows)
 
 
 def _run_block(block: Block, x: Tensor, out: Tensor) -> None:

@@ -43,10 +43,8 @@ def from_tokens(network: ViT3D, x: Tensor) -> Tensor:
 
 def _last(network: ViT3D, x: Tensor) -> Tensor:
     """Map the tokens that enter the last block (b n d) to logits, through those that are read."""
-    block, rows = network.blocks[-1], 1 if network.cls_pooling else None
-    q, k, v = block.attention.query_key_value(block.attention.norm(x))
-    x = block.attention.mix(q[:, :, :rows], k, v) + x[:, :rows]
-    return network.read_out(block.feed_forward(x) + x)
+    block = network.blocks[-1]
+    return network.read_out(block.from_norm(block.attention.norm(x), x, network.rows_read))
 
 
 def scores(

@@ -100,6 +100,15 @@ class Block(nn.ModuleList):
         """The feed-forward part of this block."""
         return cast(FeedForward, self[1])
 
+    def from_norm(self, normed: Tensor, skip: Tensor, rows: int | None = None) -> Tensor:
+        """Map the attention norm's output, and what skips it (b n d), to the first tokens (b m d).
+
+        `rows` is how many of them are computed; None: all.
+        """
+        q, k, v = self.attention.query_key_value(normed)
+        x = self.attention.mix(q[:, :, :rows], k, v) + skip[:, :rows]
+        return x + cast(Tensor, self.feed_forward(x))
+
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (b n d) to tokens (b n d)."""
         x = x + cast(Tensor, self.attention(x))
@@ -174,6 +183,11 @@ class ViT3D(nn.Module):
     def cls_pooling(self) -> bool:
         """Whether the class token alone is read out."""
         return self.spec.pool == "cls"
+
+    @property
+    def rows_read(self) -> int | None:
+        """How many tokens are read behind the last attention; None: all."""
+        return 1 if self.cls_pooling else None
 
     @property
     def head(self) -> nn.Module:
