@@ -130,9 +130,13 @@ class ModelHandle:
         The logits (b k) are those before an activation at the very end, and dropout does nothing.
         To be called inside `capturing`.
         """
+        return self.answer_and_activation(image)[0]
+
+    def answer_and_activation(self, image: Tensor) -> tuple[Tensor, str]:
+        """Return the same, and the name of the activation behind it; "" when there is none."""
         steady = Steady()
         with steady:
-            return steady.before(self.checked_logits(self.network(image)))[0]
+            return steady.before(self.checked_logits(self.network(image)))
 
     def prepared(self, image: Tensor) -> Tensor:
         """Check images (b c f h w) and bring them to the network's device and dtype."""

@@ -18,9 +18,8 @@ from g3dvit_napari.models.convolutional import feature_sites
 from g3dvit_napari.models.hooked import replacing
 from g3dvit_napari.models.leaving import leaving_sites
 from g3dvit_napari.models.placing import UNKNOWN, merged_cells, placed_sites
-from g3dvit_napari.models.read_out import Averaged, read_out
+from g3dvit_napari.models.read_out import Averaged, ReadOut, read_out
 from g3dvit_napari.models.self_attention import Heard, attentions_of
-from g3dvit_napari.models.steady import Steady
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
@@ -44,10 +43,9 @@ def probe(model: ModelHandle) -> Anatomy:
             found = Anatomy(tuple(sites), remarks=(*_unknown(heard), *remarks))
         if model.spec.network.norm is not None:
             found = _with_norm(model, images[0], found, model.spec.network.norm)
-        found = _with_read_out(model, images, found, heard.calls if heard.attentions else 0)
         if found.attention != "none":
             found = replace(found, leaving=leaving_sites(model, images, found.sites))
-        return _with_activation(model, images[0], found)
+        return _with_read_out(model, images, found, heard.calls if heard.attentions else 0)
 
 
 def with_patch(spec: ModelSpec, anatomy: Anatomy) -> ModelSpec:
@@ -135,13 +133,22 @@ def _with_read_out(
     model: ModelHandle, images: tuple[Tensor, Tensor], found: Anatomy, attentions: int
 ) -> Anatomy:
     """Return the anatomy with how the head reads its tokens or feature map."""
-    if not (attentions or found.sites):
-        return found
-    pool, averaged = read_out(model, images, attentions or found.sites[-1])
-    if averaged is None or not averaged.linear:
-        return replace(found, pool=pool)
-    site = _averaged_site(found, averaged)
-    return replace(found, pool=pool, linear_head=site is not None, averaged=site)
+    if found.sites:
+        read = read_out(model, images, attentions or found.sites[-1])
+    else:
+        read = ReadOut("other", None, model.answer_and_activation(images[0])[1])
+    remarks = found.remarks
+    if read.activation:
+        remarks += (f"the network ends in {read.activation}; what enters it counts as its logits",)
+    site = None if read.averaged is None else _averaged_site(found, read.averaged)
+    return replace(
+        found,
+        pool=read.pool,
+        linear_head=site is not None,
+        averaged=site,
+        activation=read.activation,
+        remarks=remarks,
+    )
 
 
 def _averaged_site(found: Anatomy, averaged: Averaged) -> Site | None:
@@ -156,14 +163,3 @@ def _averaged_site(found: Anatomy, averaged: Averaged) -> Site | None:
     tokens = prod(grid) if grid else max(shape[:2])
     merged = merged_cells(found.sites[-1], tokens, grid)
     return None if merged is None else Site(averaged.names[0], averaged.layout, *merged)
-
-
-def _with_activation(model: ModelHandle, image: Tensor, found: Anatomy) -> Anatomy:
-    """Return the anatomy with the activation behind the logits."""
-    steady = Steady()
-    with steady:
-        _, activation = steady.before(model.checked_logits(model.network(image)))
-    if not activation:
-        return found
-    remark = f"the network ends in {activation}; what enters it is explained and counts as logits"
-    return replace(found, activation=activation, remarks=(*found.remarks, remark))

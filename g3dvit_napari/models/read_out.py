@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +30,6 @@ class Averaged:
         All modules that yield the same features, the innermost first.
     shape
         Of the features.
-    linear
-        Whether one linear layer makes the logits of the mean.
     everywhere
         Whether tokens in front of the cells are averaged as well.
     """
@@ -38,8 +37,24 @@ class Averaged:
     names: tuple[str, ...]
     layout: Layout
     shape: tuple[int, ...]
-    linear: bool
     everywhere: bool
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """How a head reads tokens or a feature map.
+
+    pool
+        What it reads.
+    averaged
+        The features of which one linear layer makes the logits when they are averaged.
+    activation
+        What is behind the logits; "" for nothing.
+    """
+
+    pool: Pool
+    averaged: Averaged | None
+    activation: str
 
 
 class Tail:
@@ -64,7 +79,8 @@ class Tail:
                 if name:
                     hook = module.register_forward_hook(partial(self._leave, name))
                     stack.callback(hook.remove)
-            self.logits = model.answer(image)[0]
+            logits, self.activation = model.answer_and_activation(image)
+            self.logits = logits[0]
 
     def _begin(self, output: Tensor) -> Tensor:
         self.leaf = output.detach().requires_grad_()
@@ -93,18 +109,15 @@ class Tail:
             if tensor._version == version and name not in self._again
         }
 
-    def gradient(self, weights: Tensor, at: Tensor) -> Tensor:
-        """Return the gradient of the weighted sum of the logits."""
-        (found,) = torch.autograd.grad(
-            self.logits, at, weights, retain_graph=True, allow_unused=True
-        )
-        return torch.zeros_like(at) if found is None else found
+    def gradients(self, weights: Tensor, at: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradients of the weighted sum of the logits."""
+        found = torch.autograd.grad(self.logits, at, weights, retain_graph=True, allow_unused=True)
+        pairs = zip(at, found, strict=True)
+        return [torch.zeros_like(each) if one is None else one for each, one in pairs]
 
 
-def read_out(
-    model: ModelHandle, images: tuple[Tensor, Tensor], start: int | Site
-) -> tuple[Pool, Averaged | None]:
-    """Return how the head reads what it gets, and what is averaged if something is.
+def read_out(model: ModelHandle, images: tuple[Tensor, Tensor], start: int | Site) -> ReadOut:
+    """Return how the head reads what it gets.
 
     Parameters
     ----------
@@ -113,38 +126,41 @@ def read_out(
     start
         The number of attentions, or a site in front of everything that may be averaged.
     """
-    one, other = (Tail(model, image, start) for image in images)
-    if one.leaf is None or not one.logits.requires_grad:
-        return "other", None
+    tail = Tail(model, images[0], start)
+    if tail.leaf is None or not tail.logits.requires_grad:
+        return ReadOut("other", None, tail.activation)
     generator = torch.Generator().manual_seed(2)
-    weights = torch.randn(len(one.logits), generator=generator).to(one.logits)
-    averaged = _averaged(one, other, weights)
-    if averaged is not None and averaged.everywhere:
-        return "mean", averaged
-    return "cls" if one.order and _first_only(one, weights) else "other", averaged
+    weights = torch.randn(len(tail.logits), generator=generator).to(tail.logits)
+    averaged = _averaged(tail, weights)
+    if averaged is None:
+        only = tail.order and _first_only(tail, weights)
+        return ReadOut("cls" if only else "other", None, tail.activation)
+    linear = _linear(tail, Tail(model, images[1], start), weights, averaged.names[0])
+    pool: Pool = "mean" if averaged.everywhere else "other"
+    return ReadOut(pool, averaged if linear else None, tail.activation)
 
 
 def _first_only(tail: Tail, weights: Tensor) -> bool:
     """Whether the logits depend on the first row of what the last attention gave, and no other."""
     assert tail.leaf is not None
-    rows = tail.gradient(weights, tail.leaf).permute(tail.order).movedim(-2, 0).flatten(1)
+    (gradient,) = tail.gradients(weights, [tail.leaf])
+    rows = gradient.permute(tail.order).movedim(-2, 0).flatten(1)
     felt = rows.abs().amax(1)
     return bool(felt[0] > 0 and not felt[1:].any())
 
 
-def _averaged(one: Tail, other: Tail, weights: Tensor) -> Averaged | None:
+def _averaged(tail: Tail, weights: Tensor) -> Averaged | None:
     """Return the last features at which the gradient is the same for all cells."""
-    passed = one.passed
-    for name in reversed(passed):
+    passed = tail.passed
+    gradients = tail.gradients(weights, list(passed.values())) if passed else []
+    for name, gradient in zip(reversed(passed), reversed(gradients), strict=True):
         tensor = passed[name]
-        gradient = one.gradient(weights, tensor)
         for layout in _layouts(tensor):
             rows = Site("", layout, 0, UNKNOWN).flat(gradient)[0]
             first = int(rows.any(-1).int().argmax())  # class tokens may be left out
             if len(rows) > first + 1 and rows[-1].any() and _same(rows[first:], rows[-1]):
                 names = tuple(each for each in passed if passed[each] is tensor)
-                linear = _linear(one, other, weights, name)
-                return Averaged(names, layout, tuple(tensor.shape), linear, first == 0)
+                return Averaged(names, layout, tuple(tensor.shape), first == 0)
     return None
 
 
@@ -161,7 +177,7 @@ def _linear(one: Tail, other: Tail, weights: Tensor, name: str) -> bool:
         if name not in tail.passed:
             return False
         features = tail.passed[name]
-        gradient = tail.gradient(weights, features)
+        (gradient,) = tail.gradients(weights, [features])
         gradients.append(gradient)
         constants.append(tail.logits.detach() @ weights - (gradient * features.detach()).sum())
     size = torch.stack([weights @ tail.logits.detach() for tail in (one, other)]).abs().max()
