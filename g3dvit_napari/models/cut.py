@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,17 +37,24 @@ class Cut:
         Where the graph begins.
     tick
         Called at each site of the network; may raise.
+
+    Attributes
+    ----------
+    averaged
+        What a linear head averages, with its graph; None: there is no such head.
     """
 
     def __init__(self, model: ModelHandle, image: Tensor, site: Site, tick: Tick) -> None:
         self.site = site
         self._leaf: Tensor | None = None
-        network = model.network
+        self.averaged: Tensor | None = None
+        network, head = model.network, model.anatomy.averaged
         with (
             capturing(network),
             torch.enable_grad(),
             ticking(network, model.anatomy.sites, tick),
             replacing(network, site, self._begin),
+            replacing(network, head, self._pass) if head else nullcontext(),
         ):
             self.logits = model.answer(image)[0]
 
@@ -60,6 +68,10 @@ class Cut:
             )
         self._leaf = output.detach().clone().requires_grad_()
         return self._leaf.clone()  # the network may go on in place
+
+    def _pass(self, output: Tensor) -> Tensor:
+        self.averaged = output
+        return output
 
     def _tokens_in(self, output: Tensor) -> int:
         if output.ndim != len(self.site.layout.split()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from g3dvit_napari.core.errors import MethodError
@@ -15,12 +14,11 @@ from g3dvit_napari.models.capture import Tick, block_index, capturing
 from g3dvit_napari.models.cut import Cut
 from g3dvit_napari.models.foreign_attention import ForeignAttention
 from g3dvit_napari.models.foreign_read_out import ForeignReadOut
-from g3dvit_napari.models.linear_head import LinearHead
+from g3dvit_napari.models.linear_head import LinearHead, head_of
 from g3dvit_napari.models.native_attention import Pooling
 from g3dvit_napari.models.rules import Rules
-from g3dvit_napari.models.sampling import asked_in_batches
 from g3dvit_napari.models.shares import At, Shares
-from g3dvit_napari.models.tail import Behind, without
+from g3dvit_napari.models.tail import Behind
 from g3dvit_napari.models.whole_graph import whole_shares
 
 if TYPE_CHECKING:
@@ -75,8 +73,7 @@ class ForeignPass(Asked):
         tokens = self.activations(block)
         with capturing(self.model.network):
             behind = Behind(self.model, self.image, self.site(block), tokens)
-        items = without(tokens, features)
-        return asked_in_batches(self, behind, items, len(features), targets)
+        return behind.scores_without(self, features, targets)
 
     def mean_gradients(self, targets: Sequence[int], block: int = -1) -> tuple[Tensor, Tensor]:
         """Return their mean over features (k n), and the mean size of its terms."""
@@ -112,15 +109,8 @@ class ForeignPass(Asked):
 
     def linear_head(self) -> LinearHead:
         """Return what is averaged over all cells and classified by one linear layer."""
-        site = self.model.anatomy.averaged
-        if site is None:
-            raise MethodError("this network has no linear head; choose another method")
-        cut = Cut(self.model, self.image, site, self.tick)
         with capturing(self.model.network):
-            each = torch.eye(len(self.logits)).to(self.logits)
-            # Every averaged token gets an equal part of the weight: all parts are the whole.
-            weight = torch.cat([cut.gradients(one[None], lambda: None).sum(1) for one in each])
-        return LinearHead(cut.tokens.detach()[0, site.prefix :], weight, site.cells)
+            return head_of(self._cut(-1), self.model.anatomy)
 
     def read_out_gradients(
         self, targets: Sequence[int], first: int, pool: Pooling

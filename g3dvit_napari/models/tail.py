@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.capture import capturing, expect
 from g3dvit_napari.models.hooked import replacing
+from g3dvit_napari.models.sampling import asked_in_batches, explained
 
 if TYPE_CHECKING:
+    from g3dvit_napari.models.forward import ForwardPass
     from g3dvit_napari.models.handle import ModelHandle
+
+BYTES_AT_ONCE = 32 * 2**20  # of tokens that go on from one image; what is behind takes more
 
 
 def without(tokens: Tensor, features: Iterable[int]) -> Iterator[Tensor]:
@@ -31,12 +37,29 @@ class Behind:
     """
 
     def __init__(self, model: ModelHandle, image: Tensor, site: Site, tokens: Tensor) -> None:
-        self._model, self._image, self._site = model, image, site
+        self._model, self._image, self._site, self._tokens = model, image, site, tokens
         self._one_image = self._takes_one_image(torch.stack([tokens, tokens / 2]))
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """Return the logits (b c) of a network that goes on with these tokens."""
         return self._run(tokens, 1 if self._one_image else len(tokens))
+
+    def scores_without(
+        self, run: ForwardPass, features: Sequence[int], targets: Sequence[int]
+    ) -> Tensor:
+        """Return the explained numbers (f k) with one feature at a time at zero."""
+        items = without(self._tokens, features)
+        if not self._one_image:
+            return asked_in_batches(run, self, items, len(features), targets)
+        at_once = max(1, BYTES_AT_ONCE // self._tokens.nbytes)
+        expect(run.tick, len(features))
+        found = []
+        while batch := list(islice(items, at_once)):
+            with capturing(self._model.network):
+                found.append(explained(run, self(torch.stack(batch)), targets))
+            for _ in batch:
+                run.tick()
+        return torch.cat(found)
 
     def _takes_one_image(self, pair: Tensor) -> bool:
         wanted = self._run(pair, 2)

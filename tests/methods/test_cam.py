@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
@@ -113,6 +113,53 @@ def test_other_networks_are_explained_where_they_average(name: str) -> None:
         assert np.ptp(wanted) > 1e-3
         total = maps.values[row].mean() + layer.bias[target].item()
         assert total == pytest.approx(logits[target].item(), abs=1e-9)
+
+
+class WithClassToken(nn.Module):
+    """Patches and a class token; the head averages the patches, or all, or both are read."""
+
+    def __init__(self, reads: str) -> None:
+        super().__init__()
+        self.reads = reads
+        self.patches = nn.Conv3d(1, 24, (4, 5, 3), (4, 5, 3))
+        self.token = nn.Parameter(torch.randn(1, 1, 24))
+        self.norm = nn.LayerNorm(24)
+        self.attention = nn.MultiheadAttention(24, 3, batch_first=True)
+        self.last = nn.LayerNorm(24)
+        self.head, self.other = nn.Linear(24, 3), nn.Linear(24, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = torch.cat([self.token, self.patches(image).flatten(2).mT], dim=1)
+        a = self.norm(x)
+        x = self.last(x + self.attention(a, a, a, need_weights=False)[0])
+        if self.reads == "all":
+            return self.head(x.mean(1))
+        logits = self.head(x[:, 1:].mean(1))
+        return logits + self.other(x[:, 0]) if self.reads == "both" else logits
+
+
+def with_class_token(reads: str) -> ModelHandle:
+    torch.manual_seed(2)
+    spec = NetworkSpec(family="module", image_size=(8, 10, 9), channels=1, classes=3,
+                       patch=(4, 5, 3), prefix_tokens=1)  # fmt: skip
+    network = WithClassToken(reads).double().eval()
+    return ModelHandle(network, ModelSpec(network=spec), torch.device("cpu"), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("reads", ["patches", "all"])
+def test_a_class_token_of_another_network_is_left_out_as_well(reads: str) -> None:
+    model, kept = with_class_token(reads), []
+    image = torch.randn(1, 1, 8, 10, 9).double()
+    hook = model.network.last.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    model.network(image)
+    hook.remove()
+    maps = METHODS["cam"].function(model.forward(image), (1,))
+    wanted = (kept[0][0, 1:] @ model.network.head.weight[1]).detach().numpy()
+    np.testing.assert_allclose(maps.values[0].ravel(), wanted, rtol=0, atol=1e-12)
+
+
+def test_a_head_that_reads_the_class_token_apart_is_no_linear_head() -> None:
+    assert lacking(METHODS["cam"].needs, with_class_token("both").offers)
 
 
 def test_a_convolutional_network_gives_what_monai_gives() -> None:
