@@ -1,7 +1,8 @@
 """Make the sample data: `python sample_data/make.py`, or `python -m sample_data.make`.
 
 Needs the package, and nilearn for the template (`pip install -e ".[dev]"`). Parts can be made
-alone: `volumes`, `brain-network`, `cubes-network`. Takes about ten minutes on two cores.
+alone: `volumes`, `brain-network`, `brain-swin`, `brain-resnet`, `cubes-network`. Takes about half
+an hour on two cores.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import nibabel as nib
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 FOLDER = Path(__file__).parent / "files"
 if not __package__:
     sys.path.insert(0, str(FOLDER.parents[1]))
 
 from g3dvit_napari.core.spec import ModelSpec  # noqa: E402
-from g3dvit_napari.models.vit3d import ViT3D  # noqa: E402
-from sample_data import brain, cubes, networks  # noqa: E402
+from sample_data import brain, cubes, networks, swin_and_resnet  # noqa: E402
 
 FRAMES, REPETITION_TIME = 6, 2.0  # seconds
 DRIFT = 0.03  # of the gain, over the series
@@ -35,6 +36,8 @@ def main(parts: list[str]) -> None:
     known: dict[str, Callable[[], None]] = {
         "volumes": make_volumes,
         "brain-network": make_brain_network,
+        "brain-swin": make_brain_swin,
+        "brain-resnet": make_brain_resnet,
         "cubes-network": make_cubes_network,
     }
     if unknown := set(parts) - set(known):
@@ -70,14 +73,28 @@ def make_brain() -> None:
 
 
 def make_brain_network() -> None:
-    """Train and write the brain network, and say how well it does on new subjects."""
-    network = networks.train_brain(print)
+    """Train and write the brain ViT, and say how well it does on new subjects."""
+    publish_brain(networks.train_brain(print), networks.BRAIN_SPEC, "brain_vit")
+
+
+def make_brain_swin() -> None:
+    """Train and write the Swin Transformer for the brain."""
+    publish_brain(swin_and_resnet.train_swin(print), swin_and_resnet.SWIN_SPEC, "brain_swin")
+
+
+def make_brain_resnet() -> None:
+    """Train and write the ResNet for the brain."""
+    publish_brain(swin_and_resnet.train_resnet(print), swin_and_resnet.RESNET_SPEC, "brain_resnet")
+
+
+def publish_brain(network: nn.Module, spec: ModelSpec, name: str) -> None:
+    """Write a brain network, and say how well it does on new subjects."""
     drawer = brain.Brain()
     samples = [drawer.draw("held out", i) for i in range(HELD_OUT)]
     volumes = [networks.brain_volume(sample.data) for sample in samples]
-    images = [networks.tensor_of(volume, networks.BRAIN_SPEC) for volume in volumes]
+    images = [networks.tensor_of(volume, spec) for volume in volumes]
     share = networks.accuracy(network, images, [sample.label for sample in samples])
-    publish(network, networks.BRAIN_SPEC, "brain_vit", share)
+    publish(network, spec, name, share)
 
 
 def make_cubes_network() -> None:
@@ -89,7 +106,7 @@ def make_cubes_network() -> None:
     publish(network, networks.CUBES_SPEC, "cubes_vit", share)
 
 
-def publish(network: ViT3D, spec: ModelSpec, name: str, accuracy: float) -> None:
+def publish(network: nn.Module, spec: ModelSpec, name: str, accuracy: float) -> None:
     """Write the weights and the spec beside them."""
     print(f"accuracy on held-out samples: {accuracy:.3f}")
     torch.save(network.state_dict(), FOLDER / f"{name}.pth")

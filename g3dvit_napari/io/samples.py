@@ -10,7 +10,11 @@ from g3dvit_napari.core.errors import VolumeError, unknown_name
 NAMES = (
     "brain.nii.gz",
     "brain_lesion.nii.gz",
+    "brain_resnet.pth",
+    "brain_resnet.spec.yaml",
     "brain_series.nii.gz",
+    "brain_swin.pth",
+    "brain_swin.spec.yaml",
     "brain_vit.pth",
     "brain_vit.spec.yaml",
     "cubes_1.nii.gz",

@@ -281,10 +281,13 @@ class Swin3D(nn.Module):
         lists = (part for name, part in self.named_children() if name.startswith("layers"))
         return [cast(Stage, cast(nn.ModuleList, part)[0]) for part in lists]
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map an image (b c f h w) to logits (b k)."""
+    def tokens(self, image: Tensor) -> Tensor:
+        """Map an image (b c f h w) to the normed tokens of the last grid (b f h w c)."""
         x = self.patch_embed(image)
         for stage in self.stages:
             x = stage(x)
-        tokens = self.norm(x.movedim(1, -1))
-        return cast(Tensor, self.head(tokens.mean(dim=(1, 2, 3))))
+        return cast(Tensor, self.norm(x.movedim(1, -1)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map an image (b c f h w) to logits (b k)."""
+        return cast(Tensor, self.head(self.tokens(image).mean(dim=(1, 2, 3))))

@@ -75,9 +75,9 @@ def test_the_series_is_the_same_subject():
     assert np.corrcoef(brain.ravel(), mean.ravel())[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("name", ["brain", "cubes"])
+@pytest.mark.parametrize("name", ["brain_vit", "brain_swin", "brain_resnet", "cubes_vit"])
 def test_the_specs_leave_nothing_open(name):
-    spec = read_spec(samples.sample_path(f"{name}_vit.spec.yaml"))
+    spec = read_spec(samples.sample_path(f"{name}.spec.yaml"))
     assert spec.missing == ()
     assert spec.class_names is not None
     assert spec.network.classes == len(spec.class_names)
@@ -85,6 +85,8 @@ def test_the_specs_leave_nothing_open(name):
 
 def test_the_notes_on_the_samples_name_the_checkpoints_that_ship():
     notes = (ROOT / "docs" / "sample_data.md").read_text("utf-8")
-    for name in ("brain_vit.pth", "cubes_vit.pth"):
+    checkpoints = [name for name in samples.NAMES if name.endswith(".pth")]
+    assert len(checkpoints) == 4
+    for name in checkpoints:
         digest = hashlib.sha256(samples.sample_path(name).read_bytes()).hexdigest()
         assert digest[:12] in notes
