@@ -48,7 +48,6 @@ class TokenMixer(nn.Module):
 
 def made(network: nn.Module, spec: NetworkSpec) -> ModelHandle:
     """Return the handle of a network as a Python user gets it."""
-    torch.manual_seed(5)
     roughen(network)
     return module_handle(network.eval(), ModelSpec(network=spec, input=INPUT, class_names=NAMES))
 
@@ -71,6 +70,7 @@ def roughen(network: nn.Module) -> None:
 
 
 def swin() -> ModelHandle:
+    torch.manual_seed(5)
     spec = NetworkSpec(
         family="swin_3d", image_size=(13, 20, 10), patch=(2, 2, 2), channels=1, classes=3, dim=12,
         mlp_dim=24, window=(3, 4, 2), merging="mergingv2",
@@ -79,6 +79,7 @@ def swin() -> ModelHandle:
 
 
 def resnet() -> ModelHandle:
+    torch.manual_seed(5)
     spec = NetworkSpec(
         family="resnet_3d", image_size=(25, 32, 20), patch=(2, 2, 2), channels=1, classes=3,
         stride=(2, 2, 2), max_pool=False,
@@ -88,6 +89,7 @@ def resnet() -> ModelHandle:
 
 
 def mixer() -> ModelHandle:
+    torch.manual_seed(5)
     spec = NetworkSpec(
         family="module", image_size=(12, 20, 6), patch=(4, 5, 3), channels=1, classes=3,
         prefix_tokens=0,
