@@ -110,7 +110,7 @@ def test_names_say_something_and_folders_stay_flat() -> None:
 
 
 def test_one_file_is_one_method() -> None:
-    files = {f.stem for f in (PACKAGE / "methods").glob("*.py")} - {"__init__"}
+    files = {f.stem for f in (PACKAGE / "methods").rglob("*.py")} - {"__init__"}
     assert set(METHODS) == files
 
 

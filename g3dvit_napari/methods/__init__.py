@@ -1,4 +1,4 @@
-"""One file, one explanation method; the folder is the list."""
+"""One file, one explanation method; the folders are the list."""
 
 from __future__ import annotations
 

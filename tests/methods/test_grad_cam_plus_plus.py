@@ -13,7 +13,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.threshold import status_of
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.methods.grad_cam_plus_plus import _weights
+from g3dvit_napari.methods.cam.grad_cam_plus_plus import _weights
 
 
 def plain_weight(g: NDArray[np.float64], a: NDArray[np.float64]) -> float:

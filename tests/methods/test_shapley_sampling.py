@@ -13,7 +13,7 @@ from plain_shapley import box_game, shapley_values
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.methods.shapley_sampling import growing, sampled_shares
+from g3dvit_napari.methods.perturbation.shapley_sampling import growing, sampled_shares
 from g3dvit_napari.models.baselines import baseline_of
 from g3dvit_napari.models.game import Game
 

@@ -1,0 +1,1 @@
+"""Attention, followed from the answer back to the patches."""

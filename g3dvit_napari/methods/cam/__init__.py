@@ -1,0 +1,1 @@
+"""Class activation maps: features weighed by gradients, scores or nothing at all."""

@@ -1,0 +1,1 @@
+"""Gradients of the explained number at the input."""

@@ -1,0 +1,1 @@
+"""What happens to the explained number when parts are hidden."""

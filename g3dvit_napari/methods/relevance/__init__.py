@@ -1,0 +1,1 @@
+"""Relevance shared out backwards, layer by layer, so that it adds up."""
