@@ -6,7 +6,6 @@ model spec says. Back: the same steps undone; what the network never saw is NaN,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from g3dvit_napari.core import space
+from g3dvit_napari.core.axes import Line, affine_transform, box, transformed, within
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import SpecError, VolumeError
 from g3dvit_napari.core.intensity import normalise
@@ -159,8 +159,8 @@ class Placement:
             for p, s, n in zip(positions, self._steps[1], self._oriented.shape, strict=True)
         ]
         fitted = space.separable(self._oriented.astype(np.float64), weights)
-        inside = [_inside(p, n) for p, n in zip(positions, self._oriented.shape, strict=True)]
-        return np.where(_box(inside), fitted, self.spec.input.pad_value)
+        inside = [within(p, n) for p, n in zip(positions, self._oriented.shape, strict=True)]
+        return np.where(box(inside), fitted, self.spec.input.pad_value)
 
     def _cropped(self) -> Array:
         start = [int(v) for v in self.index_map[:3, 3]]
@@ -184,10 +184,10 @@ class Placement:
         shrink = np.linalg.norm(self.index_map[:3, :3], axis=1)
         if shrink.max() > ALIASING_STEP:
             data = ndimage.gaussian_filter(data, np.maximum(shrink - 1, 0) / 2, mode="nearest")
-        fitted = _affine_transform(data, self.index_map, self.grid)
-        indices = _transformed(self.index_map, self.grid)
+        fitted = affine_transform(data, self.index_map, self.grid)
+        indices = transformed(self.index_map, self.grid)
         inside = np.logical_and.reduce(
-            [_inside(i, n) for i, n in zip(indices, data.shape, strict=True)]
+            [within(i, n) for i, n in zip(indices, data.shape, strict=True)]
         )
         return np.where(inside, fitted, self.spec.input.pad_value)
 
@@ -229,7 +229,7 @@ class Placement:
             native = self._oblique(values, interpolation)
         else:
             native = space.separable(values, self._weights[interpolation])
-            native[~_box(self._inside)] = np.nan
+            native[~box(self._inside)] = np.nan
         return np.ascontiguousarray(space.from_codes(native, self.codes))
 
     @cached_property
@@ -241,7 +241,7 @@ class Placement:
 
     @cached_property
     def _inside(self) -> list[Array]:
-        return [_inside(m, n) for m, n in zip(self._model_positions, self.covered, strict=True)]
+        return [within(m, n) for m, n in zip(self._model_positions, self.covered, strict=True)]
 
     @cached_property
     def _weights(self) -> dict[str, list[Array]]:
@@ -264,16 +264,16 @@ class Placement:
         model_map = space.separable(values, weights)
         back: space.Affine = np.linalg.inv(self.index_map)
         order: Literal[0, 1] = 1 if interpolation == "linear" else 0
-        native = _affine_transform(model_map, back, self._oriented.shape, order)
-        places = _transformed(back, self._oriented.shape)
-        seen = [_inside(m, n) for m, n in zip(places, self.covered, strict=True)]
+        native = affine_transform(model_map, back, self._oriented.shape, order)
+        places = transformed(back, self._oriented.shape)
+        seen = [within(m, n) for m, n in zip(places, self.covered, strict=True)]
         native[~np.logical_and.reduce(seen)] = np.nan
         return native
 
     @property
-    def _lines(self) -> list[_Line]:
+    def _lines(self) -> list[Line]:
         cells = self.cells
-        return [_Line(*line) for line in zip(cells.shape, cells.size, cells.first, strict=True)]
+        return [Line(*line) for line in zip(cells.shape, cells.size, cells.first, strict=True)]
 
     @cached_property
     def field_of_view(self) -> NDArray[np.uint8]:
@@ -281,45 +281,3 @@ class Placement:
         one = replace(self, map_cells=Cells.tiling((1, 1, 1), self.spec.network.image_size or ()))
         ones = np.ones((1, 1, 1), dtype=np.float32)
         return np.isfinite(one.to_native(ones, "nearest")).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """The cells along one axis."""
-
-    count: int
-    size: float
-    first: float
-
-    def of_voxels(self, voxels: Array) -> Array:
-        """Convert positions in voxels of the model grid to positions in cells."""
-        return (voxels - self.first) / self.size
-
-
-def _inside(positions: Array, count: int) -> Array:
-    """Whether positions lie within the outer faces of `count` voxels."""
-    tolerance = 1e-4  # of a voxel: affines are stored in single precision
-    return (positions >= -0.5 - tolerance) & (positions <= count - 0.5 + tolerance)
-
-
-def _box(inside: Sequence[Array]) -> Array:
-    x, y, z = inside
-    return x[:, None, None] & y[None, :, None] & z[None, None, :]
-
-
-def _affine_transform(
-    data: Array, matrix: space.Affine, shape: Triple, order: Literal[0, 1] = 1
-) -> Array:
-    result: Array = ndimage.affine_transform(
-        data, matrix[:3, :3], matrix[:3, 3], output_shape=shape, order=order, mode="nearest"
-    )
-    return result
-
-
-def _transformed(matrix: space.Affine, shape: Triple) -> list[Array]:
-    """Return the three coordinates of `matrix` applied to every index of a grid."""
-    indices = np.ogrid[tuple(slice(n) for n in shape)]
-    return [
-        matrix[row, 3] + sum(matrix[row, axis] * indices[axis] for axis in range(3))
-        for row in range(3)
-    ]
