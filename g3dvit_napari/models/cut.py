@@ -14,6 +14,7 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.models.anatomy import Site
 from g3dvit_napari.models.capture import Tick, capturing
 from g3dvit_napari.models.hooked import replacing, ticking
+from g3dvit_napari.models.tape import AttentionCall, Tape
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
@@ -55,6 +56,7 @@ class Cut:
             ticking(network, model.anatomy.sites, tick),
             replacing(network, site, self._begin),
             replacing(network, head, self._pass) if head else nullcontext(),
+            Tape(AttentionCall.without_weights),
         ):
             self.logits = model.answer(image)[0]
 

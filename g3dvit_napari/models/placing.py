@@ -150,7 +150,7 @@ def _unconfirmed(model: ModelHandle, image: Tensor, sites: Sequence[Site]) -> li
 
             def see(output: Tensor, number: int = number, site: Site = site) -> Tensor:
                 cells = site.flat(output)[0, site.prefix :].isnan().any(-1)
-                reached[number] = cells.reshape(site.cells.shape).nonzero().double()
+                reached[number] = cells.reshape(site.cells.shape).nonzero().cpu().double()
                 return output
 
             stack.enter_context(replacing(model.network, site, see))

@@ -11,15 +11,13 @@ from torch import Tensor
 
 from g3dvit_napari.models.anatomy import Layout
 from g3dvit_napari.models.foreign_attention import is_one_window
-from g3dvit_napari.models.tape import AttentionCall, Tape
+from g3dvit_napari.models.tape import AttentionCall, Tape, same_attention
 from g3dvit_napari.models.trace import Source, Tag, Trace
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.anatomy import Site
     from g3dvit_napari.models.handle import ModelHandle
 
-# Of what an attention gives, by how much it may differ when computed again, however it was rounded.
-TOLERANCE, ROUNDINGS = 1e-3, 8
 SAMPLE = 16  # first and last windows, and rows, that are computed again
 
 
@@ -197,10 +195,9 @@ def _confirm(call: AttentionCall, windows: Tensor) -> None:
     site: Site = None  # type: ignore[assignment]
     layer = call.layer(site, windows)
     given = call.in_windows(call.mixed.detach(), len(windows))
-    tolerance = max(TOLERANCE, ROUNDINGS * torch.finfo(given.dtype).eps) * given.abs().max()
     some = slice(0, SAMPLE), slice(-SAMPLE, None)
     for chosen, rows in product(some, some):
         weights = layer.weights(chosen, rows)
         again = weights @ layer.v[chosen].to(weights)
-        if not (again - given[chosen, :, rows]).abs().max() <= tolerance:
+        if not same_attention(again, given[chosen, :, rows]):
             raise Unclear("it does something else to its weights or values")

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from g3dvit_napari.models.anatomy import Site
@@ -24,6 +25,9 @@ _PRODUCTS = {"matmul", "bmm"}
 _VIEWS = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "unflatten", "view_as"}
 _FUSED = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
 _COPIES = {"to", "float", "half", "double", "bfloat16", "type", "type_as", "clone", "contiguous"}
+
+# Of what an attention gives, by how much it may differ when computed again, however it was rounded.
+TOLERANCE, ROUNDINGS = 1e-3, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +42,15 @@ class AttentionCall:
         What went on in the network.
     order
         The order of axes that makes o (... n e) of it.
+    fused
+        Whether torch computed it in one piece.
     """
 
     scores: Scores
     v: Tensor
     out: Tensor
     order: tuple[int, ...]
+    fused: bool = False
 
     @property
     def mixed(self) -> Tensor:
@@ -62,7 +69,27 @@ class AttentionCall:
         count = 1 if windows is None else len(windows)
         scores = self.scores
         q, k, v = (self.in_windows(t.detach(), count) for t in (scores.q, scores.k, self.v))
-        return AttentionLayer(site, q, k, v, scores.scale, windows, self._bias(q, k))
+        bias = self._bias(q, k)
+        return AttentionLayer(
+            site, q, k, v, scores.scale, windows, None if bias is None else bias.detach()
+        )
+
+    def without_weights(self) -> Tensor:
+        """Return what goes on in the network, with a graph that holds no weights (n m).
+
+        Where it is not the same, as when weights were written into, it stays as it is.
+        """
+        if self.fused or not (self.scores.traced and self.out.requires_grad):
+            return self.out
+        windows = self.mixed.shape[:-3].numel()
+        given = (self.scores.q, self.scores.k, self.v)
+        q, k, v = (self.in_windows(tensor, windows) for tensor in given)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, self._bias(q, k), scale=self.scores.scale
+        ).reshape(self.mixed.shape)
+        same = same_attention(mixed, self.mixed)
+        order = [self.order.index(axis) for axis in range(mixed.ndim)]
+        return mixed.permute(order) if same else self.out
 
     def _bias(self, q: Tensor, k: Tensor) -> Tensor | None:
         """Return the bias, to be broadcast to (g h n m)."""
@@ -72,8 +99,15 @@ class AttentionCall:
         wanted = (*q.shape[:3], k.shape[2])
         full = self.scores.terms[0].shape
         if bias.ndim == 4 and full[:2] == wanted[:2]:
-            return bias.detach()
-        return bias.expand(*full).reshape(*wanted).detach()
+            return bias
+        return bias.expand(*full).reshape(*wanted)
+
+
+def same_attention(again: Tensor, given: Tensor) -> bool:
+    """Whether an attention computed in another way gives the same, however it was rounded."""
+    tolerance = max(TOLERANCE, ROUNDINGS * torch.finfo(given.dtype).eps)
+    error = (again.detach() - given.detach()).abs().max()
+    return bool(error <= tolerance * given.detach().abs().max())
 
 
 Hear = Callable[[AttentionCall], Tensor]
@@ -181,7 +215,7 @@ class Tape(TorchFunctionMode):
         shape = (*out.shape[:-1], k.shape[-2])
         if (mask := _mask(given, shape)) is not None:
             scores = scores.plus(mask, shape)
-        return self._hear(AttentionCall(scores, v, out, tuple(range(out.ndim))))
+        return self._hear(AttentionCall(scores, v, out, tuple(range(out.ndim)), fused=True))
 
 
 def _mask(given: dict[str, Any], shape: Sequence[int]) -> Tensor | None:

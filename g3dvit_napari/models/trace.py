@@ -27,6 +27,7 @@ _MOVING = """
     pad
 """
 SAMPLE = 32  # features of each row whose places are looked at
+LARGEST = 2**26  # numbers that are tagged; more are attention weights, which need no tags
 _KEEPING = "to float half double bfloat16 type type_as clone contiguous detach"
 _POINTWISE = """
     add sub mul div neg pow rms_norm layer_norm normalize relu gelu silu sigmoid tanh softplus exp
@@ -144,7 +145,7 @@ class Trace(TorchFunctionMode):
 
     def _tag(self, tensor: Tensor, name: str, *, entering: bool) -> Source:
         source = Source(name, tuple(tensor.shape), entering)
-        if tensor.ndim > 2 and tensor.is_floating_point() and tensor.numel() < 2**31 - 1:
+        if tensor.ndim > 2 and tensor.is_floating_point() and tensor.numel() <= LARGEST:
             index = torch.arange(1, tensor.numel() + 1, dtype=torch.int32, device=tensor.device)
             self._places[tensor] = Tag(source, index.reshape(tensor.shape))
         return source
