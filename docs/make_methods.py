@@ -10,6 +10,7 @@ import argparse
 import inspect
 import io
 import re
+import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from PIL import Image
 
 from g3dvit_napari import api
 from g3dvit_napari.cli.terminal import facts_of
-from g3dvit_napari.core.errors import G3DViTError
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.io.samples import sample_path
@@ -88,15 +88,21 @@ def section(entry: Entry) -> str:
     lines = [f"### {entry.title}", "", entry.summary, "", f"    {formula_of(entry)}", ""]
     lines += [f"`{entry.name}`, {entry.cost}. {entry.reference}."]
     lines += [f"Parameters: {', '.join(options)}."] if options else []
-    lines += ["", f"![{entry.title} on the sample brain]({picture})", ""]
+    network = "" if network_for(entry) == "brain_vit" else " (by the sample ResNet)"
+    lines += ["", f"![{entry.title} on the sample brain{network}]({picture})", ""]
     return "\n".join(lines)
 
 
 def formula_of(entry: Entry) -> str:
     """Return the formula of the docstring, in one line."""
     text = " ".join((inspect.getdoc(entry.function) or "").split())
-    found = re.search(r"r_n = .*?(?=[.;:](?: |$)|,? where |,? with )", text)
+    found = re.search(r"r_n = .*?(?=[.;:](?: |$)|,? where |, with |, summed | over all )", text)
     return found[0] if found else ""
+
+
+def network_for(entry: Entry) -> str:
+    """Return the sample network that a method is shown with."""
+    return "brain_resnet" if entry.needs & {"convolutions", "linear head"} else "brain_vit"
 
 
 def make_pictures(names: list[str]) -> None:
@@ -105,12 +111,8 @@ def make_pictures(names: list[str]) -> None:
     lesion = api.load_volume(sample_path("brain_lesion.nii.gz")).data > 0
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name in names:
-        model = api.load_model(sample_path("brain_vit.pth"))
-        try:
-            found = api.explain(volume, model, name, threshold=Threshold("none"))
-        except G3DViTError as error:
-            print(f"{name}: no picture: {error}", flush=True)  # noqa: T201
-            continue
+        model = api.load_model(sample_path(f"{network_for(api.METHODS[name])}.pth"))
+        found = api.explain(volume, model, name, threshold=Threshold("none"))
         print(f"{name}: {found.status}, {found.seconds:.1f} s", flush=True)  # noqa: T201
         picture(found, lesion).save(PICTURES / f"{name}.png", optimize=True)
 
@@ -126,6 +128,9 @@ def picture(found: Explanation, lesion: NDArray[Any]) -> Image.Image:
         first, second = (a for a in range(3) if a != normal)
         aspect = anatomy.spacing_mm[second] / anatomy.spacing_mm[first]
         draw(axis, planes, aspect, signed=found.signed)
+    if found.status != "ok":
+        sentence = textwrap.fill(f"{found.status}: {found.message}", 90)
+        figure.text(0.5, 0.03, sentence, color="white", ha="center", fontsize=7)
     figure.subplots_adjust(0, 0, 1, 1, 0.02, 0)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=100, facecolor="black")
