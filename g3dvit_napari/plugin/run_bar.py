@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 from g3dvit_napari.plugin.section import allow, explain, note, set_note, words
 
 _SCALE = 1000
-PATIENCE_MS = 150  # what takes no longer needs no bar: it would only flicker
+PATIENCE_MS = 150  # what takes no longer is not announced: it would only flicker
 _AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
 
 
@@ -52,7 +52,7 @@ class RunBar(QWidget):
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE_MS)
-        self._patience.timeout.connect(self._show_bar)
+        self._patience.timeout.connect(self._look_busy)
         self._words = ""
         self._busy = False
         self._reason = ""
@@ -74,17 +74,13 @@ class RunBar(QWidget):
         self.bar.hide()
 
     def show_busy(self, busy: bool) -> None:
-        """Turn "Compute" into "Cancel" and back; the bar comes when it takes a while."""
-        self._busy = busy
-        self.button.setText("Cancel" if busy else "Compute")
+        """Turn "Compute" into "Cancel", when it takes a while, and back."""
         self.show_progress(0.0, "")
         if busy:
             self._patience.start()
         else:
             self._patience.stop()
-            self.bar.hide()
-            set_note(self.stage, "")
-        self._adapt()
+            self._look_busy(False)
 
     def show_reason(self, reason: str) -> None:
         """Say why nothing can be computed yet; empty: it can."""
@@ -95,12 +91,15 @@ class RunBar(QWidget):
         """Show how far the work is, and what is being done."""
         self.bar.setValue(round(_SCALE * min(max(fraction, 0.0), 1.0)))
         self._words = f"{stage} …" if stage and not stage.endswith("…") else stage
-        if not self.bar.isHidden():
+        if self._busy:
             set_note(self.stage, self._words)
 
-    def _show_bar(self) -> None:
-        self.bar.show()
+    def _look_busy(self, busy: bool = True) -> None:
+        self._busy = busy
+        self.button.setText("Cancel" if busy else "Compute")
+        self.bar.setVisible(busy)
         set_note(self.stage, self._words)
+        self._adapt()
 
     def show_result(self, text: str, warning: str = "", failed: bool = False) -> None:
         """Show the answer, and a plain sentence when the map must not be trusted."""
