@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -69,9 +70,8 @@ class _Still(torch.autograd.Function):
         factor, scale = ctx.saved_tensors
         scaled = gradients[0] if scale is None else gradients[0] * scale
         rows = scaled.reshape(-1, ctx.row)
-        if ctx.centred:
-            rows = rows - rows.mean(-1, keepdim=True)
-        return (rows * factor).view_as(scaled), None, None, None, None, None
+        shift = rows.mean(-1, keepdim=True) if ctx.centred else 0
+        return (rows - shift).mul_(factor).view_as(scaled), None, None, None, None, None
 
 
 def _still(
@@ -176,11 +176,26 @@ _GATES: dict[str, Callable[..., Tensor]] = {
 }
 
 
+class _Gated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Operation, gate: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.gate = gate
+        return cast(Tensor, value(x))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return ctx.gate(x).mul_(gradients[0]), None, None
+
+
 def _gated(ruled: Ruled, func: Operation, x: Tensor, **options: Any) -> Tensor:
     if not ruled.rules.gates:
         return cast(Tensor, func(x, **options))
-    gate = _GATES[name_of(func)](x.detach(), **options)
-    return x.mul_(gate) if in_place(func) else x * gate
+    gate = partial(_GATES[name_of(func)], **options)
+    if in_place(func):
+        return x.mul_(gate(x.detach()))
+    return cast(Tensor, _Gated.apply(x, partial(func, **options), gate))  # type: ignore[no-untyped-call]
 
 
 def _softmax(ruled: Ruled, func: Operation, x: Tensor, *rest: Any, **named: Any) -> Tensor:

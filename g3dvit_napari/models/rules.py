@@ -97,9 +97,9 @@ class Ruled(TorchFunctionMode):
         Hears of what was added, on the way back; may be changed between two ways back.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, stage: int = 0) -> None:
         super().__init__()
-        self.rules, self.stage = rules, 0
+        self.rules, self.stage = rules, stage
         self.books: Books | None = None
         self.last: LayerCall | None = None
 

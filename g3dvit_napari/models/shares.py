@@ -94,7 +94,9 @@ class Shares:
         values, magnitudes = (self._summed(of, numbers) for of in (self.values, self.magnitudes))
         added = self._placed(first) if biases else torch.zeros_like(values)
         values, magnitudes = values + added, magnitudes + added.abs()
-        cells = (t[:, site.prefix :].reshape(len(t), *site.cells.shape) for t in (values, magnitudes))
+        cells = (
+            t[:, site.prefix :].reshape(len(t), *site.cells.shape) for t in (values, magnitudes)
+        )
         raw, size = (t.numpy() for t in cells)
         unplaced = self.biases(first) - added.sum(-1)
         figures = {
@@ -177,13 +179,9 @@ def _staged(
     found: list[tuple[Tensor, Tensor]] = []
     logits: Tensor | None = None
     for index in reversed(range(len(stages))):
-        with Ruled(rules) as ruled:
-            ruled.stage = index + places.stage(0)
-            recorded = Recorded(stages[index], entering[index])
-        logits = recorded.value[0] if logits is None else logits
-        gradients = torch.stack(
-            [_pulled(recorded, *each, ruled) for each in zip(gradients, ledgers, strict=True)]
-        )
+        ruled = Ruled(rules, stage=index + places.stage(0))
+        out, gradients = _back(stages[index], entering[index], gradients, ledgers, ruled)
+        logits = out[0] if logits is None else logits
         if index < len(places.sites):
             rows = [terms(places.sites[index], entering[index], row) for row in gradients]
             found.insert(0, stacked(rows))
@@ -193,10 +191,18 @@ def _staged(
     return Shares(places, scores, values, magnitudes, ledgers)
 
 
-def _pulled(recorded: Recorded, gradient: Tensor, ledger: Ledger, ruled: Ruled) -> Tensor:
-    ruled.books = ledger
-    ((found,),) = recorded.pull(gradient[None])
-    return found
+def _back(
+    stage: Stage, x: Tensor, gradients: Tensor, ledgers: Sequence[Ledger], ruled: Ruled
+) -> tuple[Tensor, Tensor]:
+    """Return what leaves a stage, and the gradients (k ...) at what enters it."""
+    with ruled:
+        recorded = Recorded(stage, x)
+    found = []
+    for gradient, ledger in zip(gradients, ledgers, strict=True):
+        ruled.books = ledger
+        ((at_x,),) = recorded.pull(gradient[None])
+        found.append(at_x)
+    return recorded.value, torch.stack(found)
 
 
 def stacked(rows: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
