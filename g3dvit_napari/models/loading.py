@@ -62,6 +62,7 @@ def module_handle(module: nn.Module, spec: ModelSpec, device: str = "auto") -> M
     SpecError
         When the spec leaves something open or does not describe the module.
     """
+    module = getattr(module, "_orig_mod", module)  # of torch.compile: the same weights, to see into
     place = _device_of(module) if device == "auto" else resolve_device(device)
     if spec.network.family == "module":
         return _foreign(module, spec, place)

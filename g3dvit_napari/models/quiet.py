@@ -7,9 +7,15 @@ from contextlib import contextmanager
 
 from torch import nn
 
-# What networks call the switch that runs parts of them again on the way back, to save memory. It
-# hides these parts from whoever wants to look inside.
-_RECOMPUTING = ("use_checkpoint", "grad_checkpointing", "gradient_checkpointing", "with_cp")
+# What keeps others from looking inside a module: code compiled in advance, and the switch, by
+# whatever name, that saves memory by running parts of a network again on the way back.
+_HIDING = {
+    "_compiled_call_impl": None,
+    "use_checkpoint": False,
+    "grad_checkpointing": False,
+    "gradient_checkpointing": False,
+    "with_cp": False,
+}
 
 
 @contextmanager
@@ -17,15 +23,15 @@ def quiet(network: nn.Module) -> Iterator[nn.Module]:
     """Evaluation mode and no parameter gradients inside; every flag restored after, errors too."""
     training = [(module, module.training) for module in network.modules()]
     wanting = [p for p in network.parameters() if p.requires_grad]
-    recomputing = [
-        (module, name)
+    hiding = [
+        (vars(module), name, vars(module)[name])
         for module in network.modules()
-        for name in _RECOMPUTING
-        if vars(module).get(name) is True
+        for name in _HIDING
+        if vars(module).get(name)
     ]
-    for module, name in recomputing:
-        setattr(module, name, False)
     network.eval()
+    for attributes, name, _ in hiding:
+        attributes[name] = _HIDING[name]
     for parameter in wanting:
         parameter.requires_grad_(False)
     try:
@@ -33,7 +39,7 @@ def quiet(network: nn.Module) -> Iterator[nn.Module]:
     finally:
         for module, flag in training:
             module.training = flag
+        for attributes, name, value in hiding:
+            attributes[name] = value
         for parameter in wanting:
             parameter.requires_grad_(True)
-        for module, name in recomputing:
-            setattr(module, name, True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai_networks import SIZE, monai_resnet
 from other_networks import OTHERS
 from probed_networks import Odd, odd, probed
 from torch import Tensor, nn
@@ -81,6 +82,18 @@ def test_cells_of_feature_maps_lie_in_the_middle_of_what_they_see() -> None:
     assert check_places(stem, 0.5) >= 10
     long = probed(OTHERS["resnet"]().network, (70, 3, 4))
     assert check_places(long, 0) == 3  # of three sites the first axis; the others are all edge
+
+
+def test_feature_maps_inside_the_next_block_are_left_out() -> None:
+    bottlenecks = probed(monai_resnet("bottleneck"), SIZE)
+    names = [site.name for site in bottlenecks.anatomy.sites]
+    assert names == ["act", "layer1", "layer2", "layer3", "layer4"]
+    nets = pytest.importorskip("monai.networks.nets", reason="MONAI is not installed")
+    dense = probed(nets.DenseNet121(3, 1, 3, block_config=(1, 2, 1)), (33, 40, 36))
+    blocks = ["features.relu0", "features.denseblock1", "features.denseblock2", "features"]
+    assert [site.name for site in dense.anatomy.sites] == blocks
+    assert dense.anatomy.averaged.name == "class_layers.relu"
+    assert dense.anatomy.averaged.cells == dense.anatomy.sites[-1].cells
 
 
 def test_a_kernel_wider_than_the_step_between_tokens_is_measured() -> None:

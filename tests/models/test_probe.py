@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -215,6 +217,25 @@ def test_a_failing_network_is_left_as_found() -> None:
     with pytest.raises(RuntimeError, match="no more"):
         _ = model.anatomy
     assert fingerprint(model.network) == before
+
+
+def test_a_compiled_network_is_seen_into() -> None:
+    model = BUILDERS["MONAI ViT"]()
+    found = model.anatomy
+
+    def opaque(*_: Any) -> Any:
+        raise AssertionError("the compiled code was run")
+
+    compiled = odd()
+    compiled._compiled_call_impl = opaque
+    again = probed(compiled)
+    assert again.anatomy.attention == "global"
+    assert compiled._compiled_call_impl is opaque
+    wrapper = nn.Module()
+    wrapper._orig_mod = model.network
+    handle = module_handle(wrapper, model.spec)
+    assert handle.network is model.network
+    assert handle.anatomy == found
 
 
 def test_noise_is_not_taken_from_the_global_generator() -> None:
