@@ -31,6 +31,7 @@ from g3dvit_napari.core.types import (
 )
 from g3dvit_napari.io.nifti import read_frames, read_volume
 from g3dvit_napari.io.results import save_explanation
+from g3dvit_napari.io.same_grid import SameGrid
 from g3dvit_napari.methods import METHODS
 
 if TYPE_CHECKING:
@@ -226,7 +227,6 @@ def explain_classes(
     if reason := why_not(method, model):
         raise MethodError(reason)
     placement, asked_device = Placement(volume, model.spec), model.device
-
     other = None if against is None else class_number(against, model.class_names)
     asked = Objective(objective, other, model.output)
 
@@ -234,6 +234,7 @@ def explain_classes(
         prediction = prediction_of(run)
         wanted = range(len(prediction.logits)) if targets is None else targets
         numbers = tuple(prediction.number_of(target) for target in wanted)
+        run.files = SameGrid(placement)
         return prediction, numbers, entry.function(run, numbers, **checked)
 
     passes = 1 if entry.cost == "instant" else 2  # there, or there and back

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from g3dvit_napari.core.cells import Cells
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.regions import Regions
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.objective import Objective
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.anatomy import Site
+    from g3dvit_napari.models.forward import ForwardPass
     from g3dvit_napari.models.handle import ModelHandle
+
+
+class Files(Protocol):
+    """Reads files that lie on the grid of the explained volume."""
+
+    def image(self, path: str) -> NDArray[np.float32]:
+        """Return a volume as the network's input (c f h w), prepared as the explained one."""
+        ...
+
+    def regions(self, path: str, cells: Cells) -> Regions:
+        """Return the label of each cell (f h w) of the input from an image of labels."""
+        ...
 
 
 class Asked:
@@ -27,9 +45,12 @@ class Asked:
         Called between steps of work; counts them, and may raise to stop.
     objective
         The number that is explained of each class.
+    files
+        What reads the files that a request names; None where no volume is known, only an image.
     """
 
     logits: Tensor
+    files: Files | None = None
 
     def __init__(self, model: ModelHandle, image: Tensor, tick: Tick) -> None:
         self.model, self.image, self.tick = model, image, tick
@@ -54,3 +75,12 @@ class Asked:
             When there is no such block.
         """
         return self.model.site(block)
+
+
+def files_of(run: ForwardPass) -> Files:
+    """Return what reads the files that a request names, or raise `MethodError`."""
+    if run.files is None:
+        raise MethodError(
+            "no file can be laid over an image without a grid; explain a volume, by api.explain"
+        )
+    return run.files

@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
 
-Baseline = Literal["background", "zero", "mean", "blur"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.models.asked import files_of
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.forward import ForwardPass
+
+Derived = Literal["background", "zero", "mean", "blur"]
+Baseline = Literal[Derived, "file"]
+DERIVED: tuple[Derived, ...] = get_args(Derived)
 BINS = 256
 BLUR = 0.1  # standard deviation of the Gaussian, as a share of the image along each axis
 
 
-def baseline_of(image: Tensor, kind: Baseline) -> Tensor:
-    """Return the baseline (1 c f h w) of an image, in the network's own intensities.
+def baseline_of(run: ForwardPass, kind: Baseline, file: str = "") -> Tensor:
+    """Return the baseline (1 c f h w) of a pass: derived from its image, or from a file.
+
+    Parameters
+    ----------
+    run
+        The pass.
+    kind
+        One of the derived ones, or "file".
+    file
+        A volume on the grid of the explained one, prepared for the network as that is.
+
+    Raises
+    ------
+    MethodError
+        When there is a file without its kind, or the other way round.
+    """
+    if kind == "file":
+        if not file:
+            raise MethodError('the baseline "file" needs a volume; name it as baseline_file')
+        return torch.from_numpy(files_of(run).image(file))[None].to(run.image)
+    if file:
+        raise MethodError(
+            f'baseline_file is {file!r}, but the baseline is "{kind}"; '
+            'choose the baseline "file", or leave baseline_file empty'
+        )
+    return derived_baseline(run.image, kind)
+
+
+def derived_baseline(image: Tensor, kind: Derived) -> Tensor:
+    """Return the baseline (1 c f h w) that an image makes of itself, in its own intensities.
 
     Parameters
     ----------
@@ -28,7 +64,7 @@ def baseline_of(image: Tensor, kind: Baseline) -> Tensor:
         "zero": zero, the average tissue after a z-score; "mean": the mean of the image; "blur":
         the image under a Gaussian whose standard deviation is a tenth of the image along each axis.
     """
-    make: dict[Baseline, Callable[[Tensor], Tensor]] = {
+    make: dict[Derived, Callable[[Tensor], Tensor]] = {
         "background": background_value,
         "zero": torch.zeros_like,
         "mean": lambda channel: channel.mean(),

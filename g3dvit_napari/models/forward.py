@@ -10,6 +10,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.asked import Files
 from g3dvit_napari.models.attention import AttentionLayer
 from g3dvit_napari.models.capture import Tick
 from g3dvit_napari.models.foreign import ForeignPass
@@ -35,6 +36,7 @@ class ForwardPass(Protocol):
     logits: Tensor  # c
     tick: Tick  # called between steps of work; counts them, and may raise
     objective: Objective
+    files: Files | None  # None where no volume is known, only an image
 
     def asked(self, tick: Tick, objective: Objective) -> ForwardPass:
         """Return the same pass for another request."""

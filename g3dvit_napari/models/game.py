@@ -1,4 +1,4 @@
-"""Boxes of the image as players: present, or replaced by the baseline."""
+"""Parts of the image as players: present, or replaced by the baseline."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
-from g3dvit_napari.models.boxes import box_numbers, boxes_of, coarse_enough
 from g3dvit_napari.models.estimate import error_figures
 from g3dvit_napari.models.hiding import Hiding
+from g3dvit_napari.models.parts import Parts
 
 if TYPE_CHECKING:
     from g3dvit_napari.models.forward import ForwardPass
-
-MOST_PLAYERS = 200
 
 
 class Shares(NamedTuple):
@@ -28,49 +26,50 @@ class Shares(NamedTuple):
 
 
 class Game:
-    """What the explained numbers are when some boxes are present and the others are not.
+    """What the explained numbers are when some parts are present and the others are not.
 
-    Boxes that equal the baseline everywhere take no part: whatever the others do they change
-    nothing, so their Shapley value is zero.
+    Parts that equal the baseline everywhere take no part: whatever the others do they change
+    nothing, so their Shapley value is zero. Patches that are in no part are always present.
 
     Parameters
     ----------
-    side
-        Patches along each side of a box; 0: as few as make at most 200 boxes.
+    parts
+        What is hidden and shown as one.
     baseline
-        What stands where a box is absent (1 c f h w).
+        What stands where a part is absent (1 c f h w).
     """
 
     def __init__(
-        self, run: ForwardPass, side: int, baseline: Tensor, targets: Sequence[int]
+        self, run: ForwardPass, parts: Parts, baseline: Tensor, targets: Sequence[int]
     ) -> None:
-        side = side or coarse_enough(run, MOST_PLAYERS)
-        self._hiding, self._targets = Hiding(run, baseline), targets
-        self.boxes, differs = boxes_of(run, side), self._hiding.differs
-        numbers = box_numbers(differs.shape, (side,) * 3, self.boxes.shape)
-        self._numbers = torch.unique(numbers[differs] if differs.any() else numbers)
-        # Patches of other boxes may go with any player: both images agree on them.
+        self.parts, self._targets = parts, targets
+        self._hiding, numbers = Hiding(run, baseline), parts.of_patches
+        self._inside = numbers >= 0
+        matters = self._inside & self._hiding.differs
+        self._numbers = torch.unique(numbers[matters if matters.any() else self._inside])
+        # Patches of other parts may go with any player: both images agree on them.
         self._player = torch.searchsorted(self._numbers, numbers).clamp(max=self.players - 1)
 
     @property
     def players(self) -> int:
-        """How many boxes differ from the baseline."""
+        """How many parts differ from the baseline."""
         return len(self._numbers)
 
     def worth(self, coalitions: Iterable[Tensor], count: int) -> Tensor:
         """Return the explained numbers (count k) with those present that are True in each (m)."""
-        hidden = (~present[self._player] for present in coalitions)
+        hidden = (self._inside & ~present[self._player] for present in coalitions)
         return self._hiding.scores(hidden, count, self._targets)
 
     def maps(self, shares: Shares) -> TokenMaps:
-        """Return the players' shares as one map per class; zero where a box takes no part."""
-        values, magnitude = shares.values.new_zeros(2, len(shares.values), self.boxes.count)
-        values[:, self._numbers] = shares.values
-        magnitude[:, self._numbers] = shares.magnitude
-        shape = (-1, *self.boxes.shape)
-        return TokenMaps(
-            values.reshape(shape).numpy(),
-            magnitude.reshape(shape).numpy(),
-            self.boxes,
-            error_figures(shares.errors),
-        )
+        """Return one map per class: each part's share, spread evenly over its cells.
+
+        It is zero where a part takes no part in the game, and where there is none.
+        """
+        of_cells = self.parts.of_cells
+        sizes = torch.bincount(of_cells[of_cells >= 0])
+        both = torch.stack([shares.values, shares.magnitude]) / sizes[self._numbers]
+        found = both.new_zeros(2, len(shares.values), len(sizes) + 1)  # the last one is nobody's
+        found[..., self._numbers] = both
+        values, magnitude = found[..., of_cells].numpy()
+        figures = error_figures(shares.errors)
+        return TokenMaps(values, magnitude, self.parts.cells, figures, self.parts.remarks)

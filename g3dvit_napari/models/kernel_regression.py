@@ -45,8 +45,8 @@ def drawn(players: int, samples: int, seed: int) -> Design:
     """Return coalitions drawn by that kernel, each followed by its complement."""
     if samples < 2 * players:
         raise MethodError(
-            f"{samples} samples cannot tell {players} blocks apart; "
-            f"draw at least {2 * players}, better {8 * players}, or choose a larger group"
+            f"{samples} samples cannot tell {players} blocks or regions apart; "
+            f"draw at least {2 * players}, better {8 * players}, or choose fewer and larger ones"
         )
     generator = torch.Generator().manual_seed(seed)
     sizes = torch.arange(1, players, dtype=torch.float64)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from g3dvit_napari.models.baselines import Baseline, baseline_of
+from g3dvit_napari.models.baselines import Derived, derived_baseline
 from g3dvit_napari.models.boxes import boxes_of
 from g3dvit_napari.models.forward import ForwardPass
 
@@ -35,7 +35,7 @@ def shapley_values(players: int, worth: Worth) -> NDArray[np.float64]:
     return values
 
 
-def box_game(run: ForwardPass, side: int, baseline: Baseline) -> tuple[Worth, int, Tensor]:
+def box_game(run: ForwardPass, side: int, baseline: Derived) -> tuple[Worth, int, Tensor]:
     """Return the worth of coalitions of boxes, image by image; how many; the box of each voxel."""
     boxes, size = boxes_of(run, side), run.image.shape[2:]
     sides = [int(length) for length in boxes.size]
@@ -43,7 +43,7 @@ def box_game(run: ForwardPass, side: int, baseline: Baseline) -> tuple[Worth, in
     for voxel in np.ndindex(*size):
         place = tuple(v // s for v, s in zip(voxel, sides, strict=True))
         numbers[voxel] = int(np.ravel_multi_index(place, boxes.shape))
-    start = baseline_of(run.image, baseline)
+    start = derived_baseline(run.image, baseline)
 
     def worth(some: frozenset[int]) -> NDArray[np.float64]:
         present = torch.tensor([n in some for n in range(boxes.count)])[numbers]

@@ -11,7 +11,7 @@ from known_functions import curved, handle, picture
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import BASELINES, baseline_of
+from g3dvit_napari.models.baselines import DERIVED, derived_baseline
 
 gradient_shap = METHODS["gradient_shap"].function
 
@@ -37,7 +37,7 @@ def test_values_follow_the_formula_sample_by_sample(build: Any, image: Tensor, k
     for row, target in enumerate(targets):
         each, compared = [], 0.0
         for u, number, eps in zip(places, chosen, noise, strict=True):
-            start, end = baseline_of(image, BASELINES[number]), image + deviation * eps
+            start, end = derived_baseline(image, DERIVED[number]), image + deviation * eps
             point = (start + u * (end - start)).requires_grad_()
             (g,) = torch.autograd.grad(model.network(point)[0, target], point)
             each.append(((end - start) * g)[0].sum(0).detach().numpy())
@@ -62,7 +62,7 @@ def test_captum_with_the_same_draws_agrees(monkeypatch: Any) -> None:
     monkeypatch.setattr(torch, "normal", lambda *_: drawn)
     monkeypatch.setattr(np.random, "uniform", lambda *_: places.numpy())
     found = captum.GradientShap(model.network).attribute(
-        x, baselines=baseline_of(x, "mean"), n_samples=6, stdevs=1.0, target=1
+        x, baselines=derived_baseline(x, "mean"), n_samples=6, stdevs=1.0, target=1
     )
     assert found.abs().max() > 1e-3
     np.testing.assert_allclose(maps.values[0], found[0, 0].detach(), rtol=0, atol=1e-12)

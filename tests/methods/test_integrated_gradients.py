@@ -11,7 +11,7 @@ from known_functions import handle, patches_of, picture
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import BASELINES, baseline_of
+from g3dvit_napari.models.baselines import DERIVED, derived_baseline
 
 integrated = METHODS["integrated_gradients"].function
 
@@ -49,7 +49,7 @@ def test_values_follow_the_formula(build: Any, image: Tensor, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["class token", "mean", "simple"])
-@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("baseline", DERIVED)
 def test_captum_with_the_same_nodes_agrees(
     build: Any, image: Tensor, kind: str, baseline: Any
 ) -> None:
@@ -59,7 +59,7 @@ def test_captum_with_the_same_nodes_agrees(
     reference = captum.IntegratedGradients(model.network)
     found, delta = reference.attribute(
         image,
-        baselines=baseline_of(image, baseline),
+        baselines=derived_baseline(image, baseline),
         target=2,
         n_steps=7,
         method="gausslegendre",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import baseline_of
+from g3dvit_napari.models.baselines import derived_baseline
 from g3dvit_napari.models.kernel_regression import drawn, every, solved
 
 kernel_shap = METHODS["kernel_shap"].function
@@ -36,7 +36,7 @@ def test_captum_agrees() -> None:
     model, x = handle(entangled), picture()
     found = captum.ShapleyValues(model.network).attribute(
         x,
-        baselines=baseline_of(x, "mean"),
+        baselines=derived_baseline(x, "mean"),
         target=0,
         feature_mask=torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])[
             None, None, :, :, None

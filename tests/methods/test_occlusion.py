@@ -13,18 +13,18 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import BASELINES, baseline_of
+from g3dvit_napari.models.baselines import DERIVED, derived_baseline
 
 occlusion = METHODS["occlusion"].function
 PATCH, GRID = (4, 5, 3), (3, 4, 3)
 
 
 @pytest.mark.parametrize("kind", ["class token", "mean", "simple"])
-@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("baseline", DERIVED)
 def test_values_are_drops_patch_by_patch(
     build: Any, image: Tensor, kind: str, baseline: Any
 ) -> None:
-    model, other = build(kind), baseline_of(image, baseline)
+    model, other = build(kind), derived_baseline(image, baseline)
     maps = occlusion(model.forward(image), (3, 0), baseline=baseline)
     assert maps.cells == Cells.tiling(GRID, PATCH)
     whole = model.logits(image)[0]
@@ -54,7 +54,7 @@ def test_captum_agrees(
             image,
             sliding_window_shapes=(2, *(window * p for p in PATCH)),
             strides=(2, *(step * p for p in PATCH)),
-            baselines=baseline_of(image, "background"),
+            baselines=derived_baseline(image, "background"),
             target=1,
         )[0, 0]
         .numpy()
@@ -93,7 +93,7 @@ def test_an_image_of_background_needs_no_pass_at_all() -> None:
 def test_large_grids_get_larger_windows(monkeypatch: Any) -> None:
     run = handle(lambda image: image.flatten(1)[:, :2], (8, 8, 4)).forward(picture((8, 8, 4)))
     assert occlusion(run, (0,)).values.shape == (1, 4, 4, 2)
-    monkeypatch.setattr("g3dvit_napari.methods.occlusion.MOST_WINDOWS", 31)
+    monkeypatch.setattr("g3dvit_napari.methods.perturbation.occlusion.MOST_WINDOWS", 31)
     assert occlusion(run, (0,)).values.shape == (1, 2, 2, 1)
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.methods.perturbation.shapley_sampling import growing, sampled_shares
-from g3dvit_napari.models.baselines import baseline_of
+from g3dvit_napari.models.baselines import derived_baseline
 from g3dvit_napari.models.game import Game
+from g3dvit_napari.models.parts import blocks_of
 
 shapley_sampling = METHODS["shapley_sampling"].function
 
@@ -47,9 +48,9 @@ def test_values_follow_the_formula_order_by_order(build: Any, image: Tensor, kin
 def test_all_orders_are_shapleys_definition_and_captum_agrees() -> None:
     captum = pytest.importorskip("captum.attr", reason="captum is the reference")
     model, x = handle(entangled), picture()
-    run, start = model.forward(x), baseline_of(x, "mean")
+    run, start = model.forward(x), derived_baseline(x, "mean")
     orders = [torch.tensor(order) for order in permutations(range(4)) if order[0] < order[-1]]
-    found = sampled_shares(Game(run, 1, start, (0, 1)), orders)
+    found = sampled_shares(Game(run, blocks_of(run, 1), start, (0, 1)), orders)
     worth, count, numbers = box_game(run, 1, "mean")
     np.testing.assert_allclose(found.values, shapley_values(count, worth), rtol=0, atol=1e-12)
     exact = captum.ShapleyValues(model.network).attribute(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from g3dvit_napari.models.baselines import baseline_of
+from g3dvit_napari.models.baselines import derived_baseline
 
 
 def scan(background: float = -0.7) -> torch.Tensor:
@@ -23,7 +23,7 @@ def scan(background: float = -0.7) -> torch.Tensor:
 def test_background_is_the_air_exactly_whatever_touches_the_border() -> None:
     for dtype in (torch.float32, torch.float64):
         image = scan().to(dtype)
-        found = baseline_of(image, "background")
+        found = derived_baseline(image, "background")
         assert found.shape == image.shape
         assert found.dtype is dtype
         assert (found[0, 0] == image[0, 0, 0, 0, 0]).all()
@@ -34,7 +34,7 @@ def test_background_is_the_air_exactly_whatever_touches_the_border() -> None:
 def test_where_all_values_differ_it_is_the_commonest_range() -> None:
     image = scan()
     noise = 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))
-    found = baseline_of(image + noise, "background")
+    found = derived_baseline(image + noise, "background")
     assert float(found[0, 0, 0, 0, 0]) == pytest.approx(-0.7, abs=0.03)
     assert float(found[0, 1, 0, 0, 0]) == pytest.approx(3, abs=0.03)
 
@@ -42,22 +42,22 @@ def test_where_all_values_differ_it_is_the_commonest_range() -> None:
 def test_what_is_not_finite_is_no_background() -> None:
     image = scan()
     image[0, 0, 0] = float("nan")
-    assert (baseline_of(image, "background")[0, 0] == image[0, 0, 11, 0, 0]).all()
+    assert (derived_baseline(image, "background")[0, 0] == image[0, 0, 11, 0, 0]).all()
     image[0, 0] = float("nan")
-    assert baseline_of(image, "background")[0, 0].isnan().all()
+    assert derived_baseline(image, "background")[0, 0].isnan().all()
 
 
 def test_zero_and_mean() -> None:
     image = scan()
-    assert not baseline_of(image, "zero").any()
-    found = baseline_of(image, "mean")
+    assert not derived_baseline(image, "zero").any()
+    found = derived_baseline(image, "mean")
     for channel in range(2):
         assert (found[0, channel] == image[0, channel].mean()).all()
 
 
 def test_blur_is_a_gaussian_of_a_tenth_of_each_side() -> None:
     image = scan().double()
-    found = baseline_of(image, "blur")
+    found = derived_baseline(image, "blur")
     for channel in range(2):
         wanted = image[0, channel].numpy()
         for axis, length in enumerate(wanted.shape):

@@ -8,7 +8,7 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import BASELINES, baseline_of
+from g3dvit_napari.models.baselines import DERIVED, Baseline, baseline_of
 from g3dvit_napari.models.estimate import Estimate, error_figures
 from g3dvit_napari.models.forward import ForwardPass
 from g3dvit_napari.models.input_maps import VoxelMap, completeness, on_the_way, voxel_maps
@@ -28,7 +28,8 @@ def gradient_shap(
     *,
     samples: Annotated[int, {"min": 2, "max": 10000}] = 50,
     noise: Annotated[float, {"min": 0.0, "max": 1.0, "step": 0.05}] = 0.05,
-    baseline: Literal["background", "zero", "mean", "blur", "any"] = "blur",
+    baseline: Literal[Baseline, "any"] = "blur",
+    baseline_file: str = "",
     seed: Annotated[int, {"min": 0}] = 0,
     pooled: bool = False,
 ) -> TokenMaps:
@@ -36,7 +37,8 @@ def gradient_shap(
 
     Voxel n gets r_n = 1/S Σ_s Σ_c (x_s - x'_s)_cn · ∂s/∂x_cn(x'_s + u_s (x_s - x'_s)), summed over
     the input channels c, where x_s is the image plus Gaussian noise, x'_s a baseline drawn from a
-    set, and u_s is uniform between 0 and 1. The set is one baseline, or "any" of the four. Reported
+    set, and u_s is uniform between 0 and 1. The set is one baseline, or "any" of the four that
+    come from the image itself. Reported
     are the standard error over the samples, and how far the voxels are from adding up to the
     difference between s(x) and the mean score of the drawn baselines. The sign has a meaning:
     negative voxels speak against the class.
@@ -49,16 +51,19 @@ def gradient_shap(
         Standard deviation of the noise, as a share of the image's range (largest minus smallest).
     baseline
         Where the paths begin: the image under a "blur" a tenth of its length wide, the commonest
-        value on the outer faces ("background"), "zero", the "mean" of the image, or "any" of them.
-        Networks that normalise each patch, as the vit_3d families do, jump at the last three; few
-        random places meet the jump, and the completeness error is large.
+        value on the outer faces ("background"), "zero", the "mean" of the image, "any" of them, or
+        another volume ("file"). Networks that normalise each patch, as the vit_3d families do, jump
+        at the three that are constant; few random places meet the jump, and the completeness error
+        is large.
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     seed
         Another seed draws other places, baselines and noise.
     pooled
         Add up the voxels of each patch, for comparison with maps of tokens.
     """
-    kinds = BASELINES if baseline == "any" else (baseline,)
-    starts = torch.cat([baseline_of(run.image, kind) for kind in kinds])
+    kinds = DERIVED if baseline == "any" else (baseline,)
+    starts = torch.cat([baseline_of(run, kind, baseline_file) for kind in kinds])
     generator = torch.Generator().manual_seed(seed)
     places = torch.rand(samples, generator=generator, dtype=torch.float64)
     chosen = torch.randint(len(starts), (samples,), generator=generator)

@@ -25,6 +25,7 @@ def integrated_gradients(
     steps: Annotated[int, {"min": 1, "max": 1000}] = 50,
     crowding: Annotated[int, {"min": 1, "max": 8}] = 1,
     baseline: Baseline = "blur",
+    baseline_file: str = "",
     pooled: bool = False,
 ) -> TokenMaps:
     """Follow the explained number from a baseline to the image and add up what each voxel did.
@@ -46,11 +47,14 @@ def integrated_gradients(
         where the path jumps at its start.
     baseline
         Where the path begins: the image under a "blur" a tenth of its length wide, the commonest
-        value on the outer faces ("background"), "zero", or the "mean" of the image.
+        value on the outer faces ("background"), "zero", the "mean" of the image, or another volume
+        ("file").
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     pooled
         Add up the voxels of each patch, for comparison with maps of tokens.
     """
-    start = baseline_of(run.image, baseline)
+    start = baseline_of(run, baseline, baseline_file)
     path = Path(start, steps, crowding)
     expect_gradients(run, steps)
     (compared,) = scores(run, start, 1, targets)

@@ -44,6 +44,7 @@ def smooth_grad(
     squares: bool = False,
     steps: Annotated[int, {"min": 1, "max": 1000}] = 16,
     baseline: Baseline = "blur",
+    baseline_file: str = "",
     seed: Annotated[int, {"min": 0}] = 0,
     pooled: bool = False,
 ) -> TokenMaps:
@@ -68,12 +69,14 @@ def smooth_grad(
         Nodes of the integral; for "integrated_gradients" only.
     baseline
         Where the integral's path begins; for "integrated_gradients" only.
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     seed
         Another seed draws other noise.
     pooled
         Add up the voxels of each patch, for comparison with maps of tokens.
     """
-    one_map, gradients = _choice(run, of, steps, baseline)
+    one_map, gradients = _choice(run, of, steps, baseline, baseline_file)
     expect_gradients(run, samples * gradients)
     estimate, generator = Estimate(), torch.Generator().manual_seed(seed)
     for copy in noisy_copies(run.image, noise, samples, generator):
@@ -87,10 +90,10 @@ def smooth_grad(
 
 
 def _choice(
-    run: ForwardPass, of: Of, steps: int, baseline: Baseline
+    run: ForwardPass, of: Of, steps: int, baseline: Baseline, file: str
 ) -> tuple[Callable[[ForwardPass, Tensor, tuple[int, ...]], VoxelMap], int]:
     """Return the map that is averaged, and how many gradients one takes."""
     if of == "integrated_gradients":
-        start = baseline_of(run.image, baseline)
+        start = baseline_of(run, baseline, file)
         return partial(along_path, path=Path(start, steps)), steps
     return (gradient_size if of == "saliency" else input_times_gradient), 1

@@ -1,4 +1,4 @@
-"""KernelSHAP (Lundberg and Lee, NeurIPS 2017) on blocks of patches."""
+"""KernelSHAP (Lundberg and Lee, NeurIPS 2017) on blocks of patches or regions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from g3dvit_napari.models.baselines import Baseline, baseline_of
 from g3dvit_napari.models.forward import ForwardPass
 from g3dvit_napari.models.game import Game
 from g3dvit_napari.models.kernel_regression import kernel_shares
+from g3dvit_napari.models.parts import parts_of
 
 
 @METHODS.register(
@@ -25,7 +26,9 @@ def kernel_shap(
     *,
     samples: Annotated[int, {"min": 4, "max": 1000000}] = 1024,
     group: Annotated[int, {"min": 0, "max": 64}] = 0,
+    regions: str = "",
     baseline: Baseline = "background",
+    baseline_file: str = "",
     seed: Annotated[int, {"min": 0}] = 0,
 ) -> TokenMaps:
     """Share the explained number out fairly among blocks of patches, by a weighted regression.
@@ -39,18 +42,28 @@ def kernel_shap(
     exactly here. Blocks that equal the baseline get zero and take no part. Reported are standard
     errors. The sign has a meaning: negative blocks speak against the class.
 
+    Blocks may be the regions of an atlas: each patch counts to the label that most of its voxels
+    carry, and a patch of label 0 to none; it is never hidden. A region's value is divided evenly
+    among its patches, so that the map adds up to the values of all regions, which is s(x) - s(∅);
+    ∅ hides all regions. The standard errors are those of undivided values.
+
     Parameters
     ----------
     samples
         Coalitions, one forward pass each: at least two more than twice the number of blocks.
     group
         Patches along each side of a block; 0: as few as make at most 200 blocks.
+    regions
+        An image of labels with the shape and affine of the explained volume; instead of a group.
     baseline
         What stands in place of an absent block: the commonest value on the outer faces
-        ("background"), "zero", the "mean" of the image, or the image under a "blur" a tenth of its
-        length wide.
+        ("background"), "zero", the "mean" of the image, the image under a "blur" a tenth of its
+        length wide, or another volume ("file").
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     seed
         Another seed draws other coalitions.
     """
-    game = Game(run, group, baseline_of(run.image, baseline), targets)
+    parts = parts_of(run, group, regions)
+    game = Game(run, parts, baseline_of(run, baseline, baseline_file), targets)
     return game.maps(kernel_shares(game, samples, seed))

@@ -36,6 +36,7 @@ def occlusion(
     window: Annotated[int, {"min": 0, "max": 64}] = 0,
     stride: Annotated[int, {"min": 0, "max": 64}] = 0,
     baseline: Baseline = "background",
+    baseline_file: str = "",
 ) -> TokenMaps:
     """Hide one window after the other and see how far the explained number drops.
 
@@ -52,7 +53,10 @@ def occlusion(
         Patches from one window to the next; 0: a whole window, so that none overlap.
     baseline
         What a window is replaced by: the commonest value on the outer faces ("background"), "zero",
-        the "mean" of the image, or the image under a "blur" a tenth of its length wide.
+        the "mean" of the image, the image under a "blur" a tenth of its length wide, or another
+        volume ("file").
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     """
     side = window or coarse_enough(run, MOST_WINDOWS)
     step = stride or side
@@ -64,7 +68,7 @@ def occlusion(
     unit = gcd(side, step)
     cells = boxes_of(run, unit)
     windows = _windows(cells, side // unit, step // unit)
-    hiding = Hiding(run, baseline_of(run.image, baseline))
+    hiding = Hiding(run, baseline_of(run, baseline, baseline_file))
     masks = torch.stack([_hidden(window, unit, hiding.differs) for window in windows])
     matters = masks.flatten(1).any(1)
     whole = explained(run, run.logits, targets)

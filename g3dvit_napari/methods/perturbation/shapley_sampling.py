@@ -15,6 +15,7 @@ from g3dvit_napari.models.baselines import Baseline, baseline_of
 from g3dvit_napari.models.estimate import Estimate
 from g3dvit_napari.models.forward import ForwardPass
 from g3dvit_napari.models.game import Game, Shares
+from g3dvit_napari.models.parts import parts_of
 
 
 @METHODS.register(
@@ -30,7 +31,9 @@ def shapley_sampling(
     *,
     pairs: Annotated[int, {"min": 2, "max": 100000}] = 5,
     group: Annotated[int, {"min": 0, "max": 64}] = 0,
+    regions: str = "",
     baseline: Baseline = "background",
+    baseline_file: str = "",
     seed: Annotated[int, {"min": 0}] = 0,
 ) -> TokenMaps:
     """Add blocks of patches to a baseline in random order and see what each one changes.
@@ -41,20 +44,30 @@ def shapley_sampling(
     baseline get zero and take no part. Reported are standard errors over the pairs. The sign has a
     meaning: negative blocks speak against the class.
 
+    Blocks may be the regions of an atlas: each patch counts to the label that most of its voxels
+    carry, and a patch of label 0 to none; it is never hidden. A region's value is divided evenly
+    among its patches, so that the map adds up to the values of all regions, which is s(x) - s(∅);
+    ∅ hides all regions. The standard errors are those of undivided values.
+
     Parameters
     ----------
     pairs
         Orders with their reverses: about two forward passes per block and pair.
     group
         Patches along each side of a block; 0: as few as make at most 200 blocks.
+    regions
+        An image of labels with the shape and affine of the explained volume; instead of a group.
     baseline
         What stands in place of an absent block: the commonest value on the outer faces
-        ("background"), "zero", the "mean" of the image, or the image under a "blur" a tenth of its
-        length wide.
+        ("background"), "zero", the "mean" of the image, the image under a "blur" a tenth of its
+        length wide, or another volume ("file").
+    baseline_file
+        For the baseline "file" only: a volume with the shape and affine of the explained one.
     seed
         Another seed draws other orders.
     """
-    game = Game(run, group, baseline_of(run.image, baseline), targets)
+    parts = parts_of(run, group, regions)
+    game = Game(run, parts, baseline_of(run, baseline, baseline_file), targets)
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(game.players, generator=generator) for _ in range(pairs)]
     return game.maps(sampled_shares(game, orders))
