@@ -29,6 +29,7 @@ from g3dvit_napari.plugin.widget import open_form
 FOLDER = Path(__file__).parent / "images"
 WINDOW = (1400, 900)
 CANVAS = (900, 800)
+COMPARED = ["g3dvit", "grad_cam", "libra_grad", "generic_attention", "occlusion", "saliency"]
 PATIENCE = 300.0  # seconds
 METHOD, THRESHOLD = "g3dvit", Threshold("keep", 5.0, "patches")
 CUT = Threshold("value", 0.3, "patches")  # where smooth and saved are plainly two pictures
@@ -43,6 +44,7 @@ def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default=None, help="checkpoint (default: the sample's)")
+    parser.add_argument("--only", nargs="*", help="names of the pictures to write")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the pictures")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -51,7 +53,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     pictures = {**canvas_pictures(checkpoint), **window_pictures(checkpoint)}
     for name, picture in pictures.items():
-        save(picture, given.out / f"{name}.png")
+        if given.only is None or name in given.only:
+            save(picture, given.out / f"{name}.png")
 
 
 def canvas_pictures(checkpoint: str) -> dict[str, Picture]:
@@ -145,6 +148,13 @@ def window_pictures(checkpoint: str) -> dict[str, Picture]:
     pictures = {"window_slices": photograph(viewer, canvas_only=False)}
     viewer.dims.ndisplay = 3
     pictures["window_volume"] = photograph(viewer, canvas_only=False)
+    viewer.dims.ndisplay = 2
+    form.form.threshold.choose(THRESHOLD)
+    layer = viewer.layers[0]
+    controller.compare(layer, "mean", form.form.request(), COMPARED)
+    wait(lambda: controller.comparison.shown)
+    pictures["comparison"] = photograph(viewer, canvas_only=False)
+    controller.end_comparison()
     viewer.close()
     return pictures
 

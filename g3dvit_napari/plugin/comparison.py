@@ -115,7 +115,8 @@ class Comparison:
         for layer in (anatomy, map_):
             self._viewer.add_layer(layer)
         map_.name_overlay.font_size, map_.name_overlay.visible = TITLE_SIZE, True
-        map_.colorbar.size, map_.colorbar.visible = BAR_SIZE, True
+        map_.colorbar.size, map_.colorbar.position = BAR_SIZE, "bottom_left"  # below the title
+        map_.colorbar.visible = True
         self._anatomies.append(anatomy)
         self._maps.append((map_, explanation))
 

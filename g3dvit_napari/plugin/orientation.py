@@ -59,10 +59,11 @@ class SideLetters:
         return {edge: overlay.text.strip() for edge, overlay in self._overlays.items()}
 
     def in_every_cell(self, gridded: bool) -> None:
-        """Put the letters into every cell of napari's grid, or once on the whole canvas."""
-        for overlay in self._overlays.values():
+        """Put the letters left and right into every cell of napari's grid, or all on the canvas."""
+        for edge, overlay in self._overlays.items():
             overlay.gridded = gridded
             overlay.font_size = SMALL if gridded else LARGE
+            overlay.visible = edge in ("left", "right") or not gridded  # a title is above
 
     def close(self) -> None:
         """Take the letters off the canvas and stop following the view."""
