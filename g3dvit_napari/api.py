@@ -219,7 +219,7 @@ def explain_classes(
     """Explain several classes (None: all of them) of one volume from one pass; see `explain`."""
     from g3dvit_napari.models.objective import Objective
     from g3dvit_napari.models.provenance import provenance_of
-    from g3dvit_napari.models.running import prediction_of, with_pass
+    from g3dvit_napari.models.running import moved_from, prediction_of, with_pass
 
     started = time.perf_counter()
     entry = METHODS[method]
@@ -238,15 +238,12 @@ def explain_classes(
         return prediction, numbers, entry.function(run, numbers, **checked)
 
     passes = 1 if entry.cost == "instant" else 2  # there, or there and back
-    tensor = placement.to_tensor()
     prediction, numbers, maps = with_pass(
-        model, tensor, progress, work, passes=passes, objective=asked
+        model, placement.to_tensor(), progress, work, passes=passes, objective=asked
     )
     if progress is not None:
         progress(1.0, "placing the map")
-    warnings = doubts_about(placement) + maps.remarks
-    if model.device != asked_device:
-        warnings += (f"{asked_device} has too little memory: computed on the {model.device}",)
+    warnings = doubts_about(placement) + maps.remarks + moved_from(asked_device, model)
     cut_at, provenance = _cut_at(entry, threshold, keep), provenance_of(model, warnings)
     return [
         explanation_of(

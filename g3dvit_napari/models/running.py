@@ -43,6 +43,13 @@ def with_pass(
         return work(model.to("cpu").forward(image, tick, objective))
 
 
+def moved_from(device: torch.device, model: ModelHandle) -> tuple[str, ...]:
+    """Say that a network has left the device it was asked to work on; nothing where it has not."""
+    if model.device == device:
+        return ()
+    return (f"{device} has too little memory: computed on the {model.device}",)
+
+
 def prediction_of(run: ForwardPass) -> Prediction:
     """Return one logit and one probability per class."""
     logits, objective = run.logits.double(), run.objective
