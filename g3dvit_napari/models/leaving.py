@@ -21,7 +21,10 @@ Passed = dict[str, list[tuple[Tensor | None, Tensor | None]]]
 
 
 def leaving_sites(
-    model: ModelHandle, images: tuple[Tensor, Tensor], sites: Sequence[Site]
+    model: ModelHandle,
+    images: tuple[Tensor, Tensor],
+    sites: Sequence[Site],
+    within: Sequence[frozenset[str]],
 ) -> tuple[Site, ...]:
     """Return where tokens leave the blocks of the last sites, as far as these share one grid.
 
@@ -35,9 +38,14 @@ def leaving_sites(
         The network's handle, and two images (1 c f h w).
     sites
         The norm in front of each attention.
+    within
+        The modules around each attention; a norm at the end of the block before is in others.
     """
     for depth in range(1, sites[-1].name.count(".") + 1):
         around = [_around(site, depth) for site in sites if site.cells == sites[-1].cells]
+        last = within[-len(around) :]
+        if not all(site.name in names for site, names in zip(around, last, strict=True)):
+            continue
         passed = _passed(model, images[0], [site.name for site in around])
         chain = _chain(around, passed)
         if chain and _tells_all(model, images, chain[-1]):

@@ -160,7 +160,7 @@ def _unconfirmed(model: ModelHandle, image: Tensor, sites: Sequence[Site]) -> li
 
 
 def _around(voxel: Sequence[int], cells: Cells, reached: Tensor | None) -> bool:
-    if reached is None or not len(reached):
+    if reached is None or not len(reached) or len(reached) == cells.count > 1:
         return False
     axes = zip(voxel, cells.first, cells.size, reached.mean(0).tolist(), strict=True)
     return all(abs((at - first) / size - mean) <= 1 for at, first, size, mean in axes)

@@ -44,7 +44,8 @@ def probe(model: ModelHandle) -> Anatomy:
         if model.spec.network.norm is not None:
             found = _with_norm(model, images[0], found, model.spec.network.norm)
         if found.attention != "none":
-            found = replace(found, leaving=leaving_sites(model, images, found.sites))
+            within = [attention.within for attention in heard.attentions]
+            found = replace(found, leaving=leaving_sites(model, images, found.sites, within))
         return _with_read_out(model, images, found, heard.calls if heard.attentions else 0)
 
 

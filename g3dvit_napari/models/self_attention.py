@@ -31,6 +31,8 @@ class SelfAttention:
         (g n) the token at each place of each window, -1 for padding.
     traced
         Whether queries and keys are known; else only the scores are.
+    within
+        The modules that were running when it was computed.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SelfAttention:
     shape: tuple[int, ...]
     windows: Tensor
     traced: bool
+    within: frozenset[str]
 
     @property
     def tokens(self) -> int:
@@ -145,7 +148,13 @@ def _understood(trace: Trace, call: AttentionCall) -> SelfAttention:
     _check_once(windows, source)
     layout = _layout(source)
     return SelfAttention(
-        source.name, source.entering, layout, source.shape, windows, call.scores.traced
+        source.name,
+        source.entering,
+        layout,
+        source.shape,
+        windows,
+        call.scores.traced,
+        frozenset(trace.running),
     )
 
 

@@ -99,11 +99,14 @@ class Trace(TorchFunctionMode):
 
     runs
         How often each module was run.
+    running
+        The modules that are running.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.runs: dict[str, int] = {}
+        self.running: list[str] = []
         self._places: Notes[Tag] = Notes()  # of a module's output
         self._tokens: Notes[Tag] = Notes()  # behind a linear layer
         self._entered: dict[str, Source] = {}
@@ -127,11 +130,13 @@ class Trace(TorchFunctionMode):
             yield
 
     def _enter(self, name: str, _module: nn.Module, inputs: Any) -> None:
+        self.running.append(name)
         first = only_tensor(inputs)
         if first is not None and self._placed(first) is None:
             self._entered[name] = self._tag(first, name, entering=True)
 
     def _leave(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self.running.remove(name)
         self.runs[name] = self.runs.get(name, 0) + 1
         if name in self._entered:
             self._entered.pop(name).open = False

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from other_networks import OTHERS, made
+from probed_networks import probed, torch_vit
 from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
@@ -87,6 +88,13 @@ def test_a_head_that_reads_something_else_too_cannot_be_put_elsewhere() -> None:
     assert chain("both").anatomy.leaving == ()
     assert "movable head" not in chain("both").offers
     assert OTHERS["a ViT of somebody's own"]().anatomy.leaving == ()  # no modules around
+
+
+def test_a_norm_at_the_end_of_the_block_before_is_in_no_block_of_its_own() -> None:
+    model = probed(torch_vit(norm_first=False))
+    assert model.anatomy.attention == "global"
+    assert model.anatomy.leaving == ()
+    assert probed(torch_vit(norm_first=True)).anatomy.leaving != ()
 
 
 def slowly(network: Any, image: Tensor, pool: str, target: int) -> list[Tensor]:

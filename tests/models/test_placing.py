@@ -112,6 +112,19 @@ def test_a_kernel_wider_than_the_step_between_tokens_is_measured() -> None:
     assert [r for r in model.anatomy.remarks if "Softmax" not in r] == []
 
 
+def test_a_norm_over_all_voxels_leaves_the_places_to_the_spec() -> None:
+    class Normed(Odd):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches = nn.Sequential(nn.InstanceNorm3d(1), self.patches)
+
+    with pytest.raises(SpecError, match=r"write network\.patch"):
+        _ = probed(odd(Normed)).anatomy
+    found = probed(odd(Normed), patch=(4, 5, 3)).anatomy
+    assert {site.cells for site in found.sites} == {Cells.tiling((3, 4, 2), (4, 5, 3))}
+    assert "norms.0, norms.1 lie could not be confirmed" in found.remarks[0]
+
+
 class Twisted(Odd):
     """Tokens in an order of their own."""
 
