@@ -18,7 +18,8 @@ from g3dvit_napari.plugin.section import Section, allow, note, set_note
 
 WHY_RECOMMENDED = (
     "★ Recommended: on held-out sample brains and cubes its strongest patch always touched the "
-    "target, and no other method put as much relevance into it. Other networks may differ."
+    "target. A few others did as well; here the shares also add up to the logit exactly. Other "
+    "networks may differ."
 )
 _PREDICTED = -1
 _NO_MODEL = "Load a checkpoint first."
