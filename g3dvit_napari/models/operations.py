@@ -109,9 +109,7 @@ def offset(func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Te
     if len(numbers) > 1 and all(t.requires_grad for t in numbers):
         return None
     given = _zeroed(args)
-    if in_place(func):
-        given = (given[0].clone(), *given[1:])
-    with torch.no_grad():
+    with torch.no_grad():  # zeros written into a constant are written over by the real values
         found = func(*given, **_zeroed(kwargs))
     # -inf stands where attention is masked, and no gradient flows
     value: Tensor = (given[0] if found is None else found).nan_to_num(0, 0, 0)

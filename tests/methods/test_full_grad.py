@@ -31,8 +31,8 @@ def image(model: ModelHandle) -> Tensor:
 
 
 def scaled(channel: Tensor) -> Tensor:
-    size = channel.abs()
-    return (size - size.min()) / (size.max() - size.min())
+    size = channel.abs() - channel.abs().min()
+    return size / size.max() if size.any() else size
 
 
 def plainly(model: ModelHandle, image: Tensor, target: int, psi: Any) -> tuple[Tensor, float]:
