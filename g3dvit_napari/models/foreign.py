@@ -132,4 +132,4 @@ class ForeignPass(Asked):
     def shares(self, targets: Sequence[int], rules: Rules, at: At = "tokens") -> Shares:
         """Return what tokens or voxels, and the biases, contribute under backward rules."""
         starts = self.starts(targets)
-        return whole_shares(self.model, self.image, starts, rules, at, self.tick)
+        return whole_shares(self.model, self.image, starts, rules, at, tick=self.tick)

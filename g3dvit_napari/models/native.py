@@ -198,7 +198,7 @@ class NativePass(Asked):
         if at == "voxels":
             stages, entering = [self._network.embed, *stages], [self.image, *entering]
         with capturing(self._network):
-            return staged_shares(places, stages, entering, starts, rules, self.tick)
+            return staged_shares(places, stages, entering, starts, rules=rules, tick=self.tick)
 
     def _gradients(self, targets: Sequence[int], index: int) -> Tensor | Factored:
         starts = self.starts(targets)

@@ -141,6 +141,7 @@ def staged_shares(
     stages: Sequence[Stage],
     entering: Sequence[Tensor],
     starts: Tensor,
+    *,
     rules: Rules,
     tick: Tick,
 ) -> Shares:
@@ -164,7 +165,9 @@ def staged_shares(
     step = max(1, CHUNK_BYTES // max(x.nbytes for x in entering))
     parts = torch.split(starts, step)
     expect(tick, len(parts) * len(stages))
-    return _together([_staged(places, stages, entering, part, rules, tick) for part in parts])
+    return _together(
+        [_staged(places, stages, entering, part, rules=rules, tick=tick) for part in parts]
+    )
 
 
 def _staged(
@@ -172,6 +175,7 @@ def _staged(
     stages: Sequence[Stage],
     entering: Sequence[Tensor],
     gradients: Tensor,
+    *,
     rules: Rules,
     tick: Tick,
 ) -> Shares:

@@ -94,7 +94,7 @@ class WholeGraph:
 
 
 def whole_shares(
-    model: ModelHandle, image: Tensor, starts: Tensor, rules: Rules, at: At, tick: Tick
+    model: ModelHandle, image: Tensor, starts: Tensor, rules: Rules, at: At, *, tick: Tick
 ) -> Shares:
     """Return what the tokens or voxels of a network, and its biases, contribute.
 
