@@ -187,9 +187,7 @@ def compare(
         asked = replace(inquiry, request=replace(request, method=name, parameters=parameters))
         target = found[0][1].target if found else request.target
         with inquiry.model.turn:
-            answer = _explained(asked, volume, target, part)
-        answer.scaled.cut(Threshold(stage=request.threshold.stage))  # sorts once, here
-        found.append((titles[name], answer))
+            found.append((titles[name], _explained(asked, volume, target, part)))
     return found
 
 

@@ -219,7 +219,7 @@ def test_it_ends_when_something_else_is_wanted(
 def test_it_can_be_cancelled(qtbot: Any, widget: ExplainWidget, viewer: Any, api: Any) -> None:
     api.steps, api.pause = 50, 0.02
     click(qtbot, widget.form.compare.go)
-    qtbot.waitUntil(lambda: bool(api.of("explain")))
+    qtbot.waitUntil(lambda: widget.form.run.button.text() == "Cancel")
     with qtbot.waitSignal(widget.controller.cancelled):
         click(qtbot, widget.form.run.button)
     rest(qtbot, widget)
