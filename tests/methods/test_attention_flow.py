@@ -98,7 +98,7 @@ def test_what_would_take_hours_is_refused(
 ) -> None:
     assert seconds_for(513, 32, 6) < 10  # as measured: 2 to 5 seconds
     assert seconds_for(513, 513, 6) < 100  # 33 to 82 seconds
-    module = "g3dvit_napari.methods.attention_flow.MOST_SECONDS"
+    module = "g3dvit_napari.methods.attention.attention_flow.MOST_SECONDS"
     monkeypatch.setattr(module, 1e-7 * 37 * 37 * 2 * 8)
     run = build().forward(image)
     METHODS["attention_flow"].function(run, (0,), top_k=8)
