@@ -221,7 +221,7 @@ def test_it_can_be_cancelled(qtbot: Any, widget: ExplainWidget, viewer: Any, api
     click(qtbot, widget.form.compare.go)
     qtbot.waitUntil(lambda: widget.form.run.button.text() == "Cancel")
     with qtbot.waitSignal(widget.controller.cancelled):
-        click(qtbot, button)
+        click(qtbot, widget.form.run.button)
     rest(qtbot, widget)
     assert api.stopped == 1
     assert len(viewer.layers) == 1
