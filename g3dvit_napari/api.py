@@ -106,7 +106,7 @@ def load_model(
     Raises
     ------
     CheckpointError
-        When the file holds no 3D ViT, is damaged, or would run code when read.
+        When the file holds no network of a known family, is damaged, or would run code.
     SpecError
         When weights and spec together leave something open, or contradict each other.
     """

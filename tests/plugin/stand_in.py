@@ -49,7 +49,7 @@ ENTRIES = {
             _exact,
             (),
             signed=True,
-            needs=frozenset({"balanced"}),
+            needs=frozenset({"features"}),
             cost="one pass",
         ),
         Entry(
