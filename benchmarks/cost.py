@@ -37,7 +37,7 @@ from g3dvit_napari.core.threshold import apply_cut, cut_value, scaled
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle, names_of_classes
-from g3dvit_napari.models.vit3d import Attention, Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Attention, Layout, ViT3D
 
 ONCE = ("90/5",)  # the published procedure needs 10 GB for it; a second run was killed at 24 GB
 MIB = 2**20

@@ -21,9 +21,9 @@ from qtpy.QtWidgets import QApplication
 from g3dvit_napari import api
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.io.samples import sample_path
-from g3dvit_napari.plugin.layers import to_layer_data
-from g3dvit_napari.plugin.map_layers import ROLES
-from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.picture.map_layers import ROLES
+from g3dvit_napari.plugin.picture.overlay import Overlay
 from g3dvit_napari.plugin.widget import open_form
 
 FOLDER = Path(__file__).parent / "images"

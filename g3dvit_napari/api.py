@@ -37,9 +37,9 @@ from g3dvit_napari.methods import METHODS
 if TYPE_CHECKING:
     from torch import nn
 
-    from g3dvit_napari.models.forward import ForwardPass
     from g3dvit_napari.models.handle import ModelHandle
-    from g3dvit_napari.models.inspection import Inspection
+    from g3dvit_napari.models.passes.forward import ForwardPass
+    from g3dvit_napari.models.reading.inspection import Inspection
 
 __all__ = [
     "METHODS",
@@ -111,7 +111,7 @@ def load_model(
         When weights and spec together leave something open, or contradict each other.
     """
     from g3dvit_napari.io.checkpoint import read_checkpoint
-    from g3dvit_napari.models import loading
+    from g3dvit_napari.models.reading import loading
 
     rules = None if spec is None else read_spec(spec)
     if not isinstance(source, str | Path):
@@ -127,7 +127,7 @@ def load_model(
 def inspect_checkpoint(path: str | Path, spec: str | Path | None = None) -> Inspection:
     """Return what a checkpoint holds and what its weights leave open, without building it."""
     from g3dvit_napari.io.checkpoint import read_checkpoint
-    from g3dvit_napari.models.inspection import inspect_state
+    from g3dvit_napari.models.reading.inspection import inspect_state
 
     found = spec or spec_beside(Path(path))
     checkpoint = read_checkpoint(Path(path))

@@ -24,7 +24,7 @@ from g3dvit_napari.core import space
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
 from g3dvit_napari.core.types import Volume
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 from sample_data import brain, cubes
 
 SUBJECTS = 320  # bent templates that training mirrors, plants lesions into and adds noise to

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from g3dvit_napari.core.spec import NetworkSpec
-from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
-from g3dvit_napari.models.swin3d import Swin3D, SwinLayout
+from g3dvit_napari.models.networks.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.networks.swin3d import Swin3D, SwinLayout
 from sample_data.networks import BRAIN_SPEC, brain_batches, descend
 
 SWIN_STEPS, SWIN_TWINS, SWIN_RATE = 400, 3, 3e-3

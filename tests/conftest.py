@@ -13,7 +13,7 @@ import torch
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
 from g3dvit_napari.core.types import Volume
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 
 SHAPE = (19, 23, 17)
 # Left-handed, oblique, anisotropic: the first axis runs to the left.

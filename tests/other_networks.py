@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.loading import module_handle
-from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
-from g3dvit_napari.models.swin3d import Swin3D, SwinLayout
+from g3dvit_napari.models.networks.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.networks.swin3d import Swin3D, SwinLayout
+from g3dvit_napari.models.reading.loading import module_handle
 
 INPUT = InputSpec(orientation="RAS", intensity="none", tensor_axes="xyz")
 NAMES = ("a", "b", "c")

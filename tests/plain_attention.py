@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.networks.vit3d import ViT3D
 
 
 @dataclass

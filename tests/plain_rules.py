@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from g3dvit_napari.models.vit3d import PATCH_ORDER, ViT3D, sincos_positions
+from g3dvit_napari.models.networks.vit3d import PATCH_ORDER, ViT3D, sincos_positions
 
 
 def half(x: Tensor) -> Tensor:

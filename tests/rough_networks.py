@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.networks.vit3d import ViT3D
 
 
 def roughen(network: ViT3D, spread: float = 0.5) -> None:

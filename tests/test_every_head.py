@@ -19,8 +19,8 @@ from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.loading import module_handle
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.reading.loading import module_handle
 
 every_method = pytest.mark.parametrize("method", METHODS)
 # Signed maps add up with what is explained; but not these: the one explains a probability, the

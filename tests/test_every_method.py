@@ -18,8 +18,8 @@ from g3dvit_napari.core.threshold import scaled, status_of
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 from g3dvit_napari.models.offers import LACKING
-from g3dvit_napari.models.vit3d import Layout, ViT3D
 
 GRID = (3, 4, 2)
 POOLS = {

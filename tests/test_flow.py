@@ -14,7 +14,7 @@ import torch
 import g3dvit_napari as g3d
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.scaled_map import ScaledMap
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from g3dvit_napari.core.spec import (
     read_spec,
     spec_beside,
 )
-from g3dvit_napari.models.infer import complete
-from g3dvit_napari.models.loading import build_handle
-from g3dvit_napari.models.vit3d import Layout, ViT3D
-from g3dvit_napari.models.vit_keys import ViTFound
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
+from g3dvit_napari.models.reading.infer import complete
+from g3dvit_napari.models.reading.loading import build_handle
+from g3dvit_napari.models.reading.vit_keys import ViTFound
 
 
 def published(patch_edge, tokens_edge, dim=1024):

@@ -12,8 +12,8 @@ from g3dvit_napari import api
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.spec import read_spec
 from g3dvit_napari.io.samples import sample_path
-from g3dvit_napari.models.resnet3d import ResNet3D
-from g3dvit_napari.models.swin3d import Swin3D
+from g3dvit_napari.models.networks.resnet3d import ResNet3D
+from g3dvit_napari.models.networks.swin3d import Swin3D
 
 sys.path.append(str(Path(__file__).parents[1]))
 brain = importlib.import_module("sample_data.brain")

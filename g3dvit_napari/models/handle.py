@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from g3dvit_napari.core.errors import G3DViTError, SpecError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec, Triple
 from g3dvit_napari.core.types import Output
-from g3dvit_napari.models.anatomy import Anatomy, Site
-from g3dvit_napari.models.capture import Tick, block_index, capturing
-from g3dvit_napari.models.native import native_anatomy
+from g3dvit_napari.models.as_found.capture import Tick, block_index, capturing
+from g3dvit_napari.models.as_found.steady import Steady
+from g3dvit_napari.models.networks.vit3d import ViT3D
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.offers import offers_of
-from g3dvit_napari.models.probe import probe
-from g3dvit_napari.models.steady import Steady
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.passes.native import native_anatomy
+from g3dvit_napari.models.probing.anatomy import Anatomy, Site
+from g3dvit_napari.models.probing.probe import probe
 
 if TYPE_CHECKING:
-    from g3dvit_napari.models.forward import ForwardPass
+    from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 def _nothing() -> None:
@@ -107,7 +107,7 @@ class ModelHandle:
         `tick` is called between blocks and may raise. `objective` is the number to explain of each
         class, its logit by default.
         """
-        from g3dvit_napari.models.forward import run_forward
+        from g3dvit_napari.models.passes.forward import run_forward
 
         key = (_content(image), _state(self.network))
         if self._last is None or self._last[0] != key:

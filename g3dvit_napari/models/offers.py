@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from g3dvit_napari.models.anatomy import Anatomy
+from g3dvit_napari.models.probing.anatomy import Anatomy
 
 # What a method may need of a network, and why a network may lack it.
 LACKING = {

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from g3dvit_napari.core.progress import Progress, Ticks
 from g3dvit_napari.core.types import Prediction
-from g3dvit_napari.models.forward import ForwardPass
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

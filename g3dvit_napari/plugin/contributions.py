@@ -53,7 +53,7 @@ def _read_volumes(path: str | Sequence[str]) -> list[LayerData]:
 def read_volume_file(path: str) -> list[LayerData]:
     """Read a file into layer data: (z, y, x), or (t, z, y, x) for a series."""
     from g3dvit_napari.io.nifti import frame_count, read_frames, read_volume
-    from g3dvit_napari.plugin.layers import series_layer_data, to_layer_data
+    from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
 
     count = frame_count(path)
     if count == 1:
@@ -109,7 +109,7 @@ def write_volume_file(path: str, data: Any, attributes: dict[str, Any]) -> list[
     from napari.layers import Image
 
     from g3dvit_napari.io.nifti import write_volume
-    from g3dvit_napari.plugin.layers import volume_of
+    from g3dvit_napari.plugin.picture.layers import volume_of
 
     data = np.asarray(data)
     if data.ndim != 3:

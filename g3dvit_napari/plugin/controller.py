@@ -17,9 +17,9 @@ from superqt.utils import qthrottled
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
+from g3dvit_napari.plugin.comparing.side_by_side import SideBySide
 from g3dvit_napari.plugin.lane import Lane
-from g3dvit_napari.plugin.overlay import Overlay
-from g3dvit_napari.plugin.side_by_side import SideBySide
+from g3dvit_napari.plugin.picture.overlay import Overlay
 
 PREVIEW_MS = {2: 33, 3: 80}  # between two live cuts; a volume takes longer to draw
 

@@ -11,15 +11,15 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
-from g3dvit_napari.plugin.compare_box import CompareBox
+from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
+from g3dvit_napari.plugin.asking.question_box import QuestionBox
+from g3dvit_napari.plugin.asking.run_bar import RunBar
+from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
+from g3dvit_napari.plugin.comparing.compare_box import CompareBox
 from g3dvit_napari.plugin.jobs import LoadedModel
-from g3dvit_napari.plugin.maps import saved_differs
-from g3dvit_napari.plugin.model_box import CHECKPOINT_ENDINGS, ModelBox
-from g3dvit_napari.plugin.question_box import QuestionBox
-from g3dvit_napari.plugin.run_bar import RunBar
-from g3dvit_napari.plugin.threshold_box import ThresholdBox
-from g3dvit_napari.plugin.view_box import ViewBox
-from g3dvit_napari.plugin.volume_box import VOLUME_ENDINGS, VolumeBox
+from g3dvit_napari.plugin.picture.maps import saved_differs
+from g3dvit_napari.plugin.picture.view_box import ViewBox
+from g3dvit_napari.plugin.threshold.threshold_box import ThresholdBox
 
 WIDTH = 300
 _SPECS = (".yaml", ".yml")

@@ -17,7 +17,7 @@ from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Stage, Threshold, Volume
 from g3dvit_napari.plugin.answers import Answers, question_of
 from g3dvit_napari.plugin.lane import Report
-from g3dvit_napari.plugin.layers import volume_of
+from g3dvit_napari.plugin.picture.layers import volume_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -15,7 +15,7 @@ from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.jobs import LoadedModel
-from g3dvit_napari.plugin.layers import entry_of, is_volume
+from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models.anatomy import Anatomy, Site
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.probing.anatomy import Anatomy, Site
 
 KINDS = ["class token", "mean", "simple", "convolutional"]
 PLACES = [(kind, block) for kind in KINDS[:3] for block in (0, -1)] + [("convolutional", -1)]

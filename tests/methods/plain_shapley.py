@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from g3dvit_napari.models.baselines import Derived, derived_baseline
-from g3dvit_napari.models.boxes import boxes_of
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Derived, derived_baseline
+from g3dvit_napari.models.sampling.boxes import boxes_of
 
 Worth = Callable[[frozenset[int]], NDArray[np.float64]]
 

@@ -11,7 +11,7 @@ from plain_attention import patches, plain_pass
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention
+from g3dvit_napari.models.attention import attention
 
 KINDS = ["class token", "mean", "simple"]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.anatomy import Site
-from g3dvit_napari.models.flow import groups_of, seconds_for
+from g3dvit_napari.models.attention.flow import groups_of, seconds_for
+from g3dvit_napari.models.probing.anatomy import Site
 
 networkx = pytest.importorskip("networkx", reason="the slow way to the same flows")
 KINDS = ["class token", "mean", "simple"]

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention
+from g3dvit_napari.models.attention import attention
 
 HEADS, TOKENS = 8, 37
 STREAMED = ["raw_attention", "attention_rollout", "gradient_rollout", "generic_attention",

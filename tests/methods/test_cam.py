@@ -13,10 +13,10 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
+from g3dvit_napari.models.networks.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.networks.swin3d import Swin3D, SwinLayout
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.offers import lacking
-from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
-from g3dvit_napari.models.swin3d import Swin3D, SwinLayout
 
 
 def averaged(model: ModelHandle, image: Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.threshold import status_of
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.principal import projection
+from g3dvit_napari.models.features.principal import projection
 
 
 @pytest.mark.parametrize(("kind", "block"), PLACES)

@@ -11,7 +11,7 @@ from plain_attention import patches, plain_pass
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention, attention_maps
+from g3dvit_napari.models.attention import attention, attention_maps
 
 KINDS = ["class token", "mean", "simple"]
 

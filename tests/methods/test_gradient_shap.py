@@ -11,7 +11,7 @@ from known_functions import curved, handle, picture
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import DERIVED, derived_baseline
+from g3dvit_napari.models.sampling.baselines import DERIVED, derived_baseline
 
 gradient_shap = METHODS["gradient_shap"].function
 

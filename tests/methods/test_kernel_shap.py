@@ -14,8 +14,8 @@ from torch import Tensor
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import derived_baseline
-from g3dvit_napari.models.kernel_regression import drawn, every, solved
+from g3dvit_napari.models.sampling.baselines import derived_baseline
+from g3dvit_napari.models.sampling.kernel_regression import drawn, every, solved
 
 kernel_shap = METHODS["kernel_shap"].function
 WIDE = (10, 8, 2)  # twenty patches

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention, attention_maps
+from g3dvit_napari.models.attention import attention, attention_maps
 
 CASES = [("class token", "mean"), ("class token", "cls"), ("mean", "mean"), ("mean", "cls"),
          ("simple", "mean")]  # fmt: skip

@@ -13,10 +13,10 @@ from plain_rules import PlainRules
 from torch import Tensor, nn
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.capture import capturing
+from g3dvit_napari.models.as_found.capture import capturing
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.rules import LIBRA, Ruled
-from g3dvit_napari.models.swin3d import Windows
+from g3dvit_napari.models.networks.swin3d import Windows
+from g3dvit_napari.models.rules.rules import LIBRA, Ruled
 
 LAYERS = (nn.Linear, nn.LayerNorm)
 FULL = METHODS["libra_full_grad"].function

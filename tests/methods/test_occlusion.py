@@ -13,7 +13,7 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import DERIVED, derived_baseline
+from g3dvit_napari.models.sampling.baselines import DERIVED, derived_baseline
 
 occlusion = METHODS["occlusion"].function
 PATCH, GRID = (4, 5, 3), (3, 4, 3)

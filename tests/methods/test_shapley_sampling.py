@@ -14,9 +14,9 @@ from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.methods.perturbation.shapley_sampling import growing, sampled_shares
-from g3dvit_napari.models.baselines import derived_baseline
-from g3dvit_napari.models.game import Game
-from g3dvit_napari.models.parts import blocks_of
+from g3dvit_napari.models.sampling.baselines import derived_baseline
+from g3dvit_napari.models.sampling.game import Game
+from g3dvit_napari.models.sampling.parts import blocks_of
 
 shapley_sampling = METHODS["shapley_sampling"].function
 

@@ -11,7 +11,7 @@ from known_functions import curved, handle, picture
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.noise import noisy_copies
+from g3dvit_napari.models.sampling.noise import noisy_copies
 
 smooth_grad = METHODS["smooth_grad"].function
 CAPTUM = {

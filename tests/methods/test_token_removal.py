@@ -11,7 +11,7 @@ from known_functions import PROBABILITY, nothing
 from torch import Tensor
 
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.clusters import centroids_of
+from g3dvit_napari.models.sampling.clusters import centroids_of
 
 token_removal = METHODS["token_removal"].function
 KINDS = ["class token", "mean", "simple"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention, attention_maps
+from g3dvit_napari.models.attention import attention, attention_maps
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models import attention
-from g3dvit_napari.models.anatomy import Anatomy, Site
-from g3dvit_napari.models.attention import AttentionLayer
+from g3dvit_napari.models.attention import attention
+from g3dvit_napari.models.attention.attention import AttentionLayer
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.probing.anatomy import Anatomy, Site
 
 FINE = Site("fine", "b f h w d", 0, Cells.tiling((3, 4, 2), (2, 2, 2)))
 COARSE = Site("coarse", "b f h w d", 0, Cells.tiling((2, 2, 1), (4, 4, 4)))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
-from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
-from g3dvit_napari.models.swin3d import Swin3D, SwinLayout
+from g3dvit_napari.models.networks.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.networks.swin3d import Swin3D, SwinLayout
 
 INPUT = InputSpec(orientation="RAS", intensity="none", tensor_axes="xyz")
 SIZE, PATCH, WINDOW = (17, 22, 13), (2, 3, 2), (4, 3, 2)  # of which nothing divides anything

@@ -13,7 +13,7 @@ from einops.layers.torch import Rearrange
 from torch import Tensor, nn
 
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 
 SIZE, PATCH, CHANNELS = (10, 12, 8), (2, 3, 4), 2
 INPUT = InputSpec(orientation="RAS", intensity="none", tensor_axes="xyz")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 
 KINDS = {
     "class token": ("vit_3d", "cls", 1),

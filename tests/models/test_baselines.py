@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from g3dvit_napari.models.baselines import derived_baseline
+from g3dvit_napari.models.sampling.baselines import derived_baseline
 
 
 def scan(background: float = -0.7) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models.boxes import box_numbers, boxes_of, coarse_enough
+from g3dvit_napari.models.sampling.boxes import box_numbers, boxes_of, coarse_enough
 
 
 class Pass:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
 
-from g3dvit_napari.models.clusters import ROUNDS, centroids_of
+from g3dvit_napari.models.sampling.clusters import ROUNDS, centroids_of
 
 
 def points(count: int = 60) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from g3dvit_napari.models.estimate import Estimate, error_figures
+from g3dvit_napari.models.sampling.estimate import Estimate, error_figures
 
 
 def test_numpy_agrees() -> None:

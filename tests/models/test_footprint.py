@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from g3dvit_napari.models.footprint import Footprint
+from g3dvit_napari.models.sampling.footprint import Footprint
 
 
 def test_what_comes_and_goes_is_counted_and_the_most_is_kept() -> None:

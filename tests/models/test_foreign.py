@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from g3dvit_napari.core.errors import Cancelled, MethodError, SpecError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.anatomy import Site
-from g3dvit_napari.models.foreign import ForeignPass
-from g3dvit_napari.models.forward import run_forward
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
+from g3dvit_napari.models.passes.foreign import ForeignPass
+from g3dvit_napari.models.passes.forward import run_forward
+from g3dvit_napari.models.probing.anatomy import Site
 
 
 class Own(nn.Module):

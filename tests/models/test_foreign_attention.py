@@ -11,9 +11,9 @@ from rough_networks import fingerprint
 from test_tape import Seen, hooked, parts
 from torch import Tensor
 
-from g3dvit_napari.models.cut import Cut
+from g3dvit_napari.models.as_found.steady import Steady
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.steady import Steady
+from g3dvit_napari.models.passes.cut import Cut
 
 
 def mixed_in(model: ModelHandle, image: Tensor) -> tuple[Tensor, Seen]:

@@ -14,7 +14,7 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 
 TARGETS = (0, 2)
 every_method = pytest.mark.parametrize("method", ["transformer_attribution", "partial_lrp"])

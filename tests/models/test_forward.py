@@ -13,10 +13,10 @@ from torch import Tensor
 
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models.forward import ForwardPass, run_forward
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.rules import LIBRA
-from g3dvit_napari.models.vit3d import Layout, ViT3D
+from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
+from g3dvit_napari.models.passes.forward import ForwardPass, run_forward
+from g3dvit_napari.models.rules.rules import LIBRA
 
 CLASSES = 4
 SIZES: dict[str, Any] = {

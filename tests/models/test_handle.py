@@ -12,16 +12,16 @@ from torch import nn
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import G3DViTError, MethodError, SpecError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models import forward
-from g3dvit_napari.models.anatomy import Site
+from g3dvit_napari.models.as_found.quiet import quiet
 from g3dvit_napari.models.handle import (
     ModelHandle,
     names_of_classes,
     output_of,
     resolve_device,
 )
-from g3dvit_napari.models.loading import build_handle
-from g3dvit_napari.models.quiet import quiet
+from g3dvit_napari.models.passes import forward
+from g3dvit_napari.models.probing.anatomy import Site
+from g3dvit_napari.models.reading.loading import build_handle
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch import nn
 
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.hiding import Hiding
+from g3dvit_napari.models.sampling.hiding import Hiding
 
 
 class Weighted(nn.Module):

@@ -10,9 +10,10 @@ from reference_networks import full_spec, tiny
 
 from g3dvit_napari.core.errors import CheckpointError, SpecError
 from g3dvit_napari.core.spec import NetworkSpec
-from g3dvit_napari.models.infer import build_network, complete
-from g3dvit_napari.models.layout import read_off
-from g3dvit_napari.models.readings import (
+from g3dvit_napari.models.networks.vit3d import Layout
+from g3dvit_napari.models.reading.infer import build_network, complete
+from g3dvit_napari.models.reading.layout import read_off
+from g3dvit_napari.models.reading.readings import (
     divisors,
     head_readings,
     is_sensible,
@@ -20,8 +21,7 @@ from g3dvit_napari.models.readings import (
     plane_readings,
     triples,
 )
-from g3dvit_napari.models.vit3d import Layout
-from g3dvit_napari.models.vit_keys import ViTFound
+from g3dvit_napari.models.reading.vit_keys import ViTFound
 
 
 def found(**changes):

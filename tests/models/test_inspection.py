@@ -9,7 +9,7 @@ from reference_networks import full_spec, tiny
 
 from g3dvit_napari.core.errors import SpecError
 from g3dvit_napari.core.spec import read_spec
-from g3dvit_napari.models.inspection import inspect_state
+from g3dvit_napari.models.reading.inspection import inspect_state
 
 FACTS = {"name": "model.pth", "notes": ("prefix 'module.' stripped",), "stored": {"n_heads": 3}}
 

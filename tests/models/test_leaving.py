@@ -14,7 +14,7 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.spec import NetworkSpec
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.swin3d import Windows
+from g3dvit_napari.models.networks.swin3d import Windows
 
 
 class Block(nn.Module):

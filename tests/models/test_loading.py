@@ -19,8 +19,8 @@ from torch import nn
 
 from g3dvit_napari.core.errors import SpecError
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
-from g3dvit_napari.models.loading import build_handle, module_handle
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.networks.vit3d import ViT3D
+from g3dvit_napari.models.reading.loading import build_handle, module_handle
 
 ONLY_SIZE = ModelSpec(network=NetworkSpec(image_size=SIZE), input=INPUT)
 

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.spec import NetworkSpec
-from g3dvit_napari.models.anatomy import Anatomy
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.loading import module_handle
+from g3dvit_napari.models.probing.anatomy import Anatomy
+from g3dvit_napari.models.reading.loading import module_handle
 
 # name: names of the first two sites, prefix tokens, pooling, what is averaged, activation
 FACTS: dict[str, tuple[tuple[str, str], int, str, str | None, str]] = {

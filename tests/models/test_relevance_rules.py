@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.models.relevance_rules import RelevanceRules
-from g3dvit_napari.models.steady import Steady
+from g3dvit_napari.models.as_found.steady import Steady
+from g3dvit_napari.models.rules.relevance_rules import RelevanceRules
 
 Way = Callable[[Tensor], Tensor]
 

@@ -11,7 +11,7 @@ from plain_relevance import of_linear, of_mean, of_product, of_sum
 from torch import Tensor
 from torch.nn import functional as F
 
-from g3dvit_napari.models import relevance_shares as shares
+from g3dvit_napari.models.rules import relevance_shares as shares
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:

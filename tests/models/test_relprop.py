@@ -11,11 +11,11 @@ from reference_networks import some_image, tiny
 from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.models.capture import Stage, capturing
-from g3dvit_napari.models.relevance_rules import RelevanceRules
-from g3dvit_napari.models.relevance_shares import head_relevance
-from g3dvit_napari.models.relprop import relevance_of_attention
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.as_found.capture import Stage, capturing
+from g3dvit_napari.models.networks.vit3d import ViT3D
+from g3dvit_napari.models.rules.relevance_rules import RelevanceRules
+from g3dvit_napari.models.rules.relevance_shares import head_relevance
+from g3dvit_napari.models.rules.relprop import relevance_of_attention
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "class token": {"family": "vit_3d"},

@@ -14,8 +14,8 @@ from monai_networks import (
     scan,
 )
 
-from g3dvit_napari.models.infer import build_network
-from g3dvit_napari.models.resnet3d import ResNetLayout
+from g3dvit_napari.models.networks.resnet3d import ResNetLayout
+from g3dvit_napari.models.reading.infer import build_network
 
 CLOSE = 1e-5
 

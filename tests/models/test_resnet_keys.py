@@ -19,11 +19,11 @@ from monai_networks import (
 from g3dvit_napari.core.errors import CheckpointError, SpecError
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
 from g3dvit_napari.io.checkpoint import read_checkpoint
-from g3dvit_napari.models.infer import build_network, complete
-from g3dvit_napari.models.inspection import inspect_state
-from g3dvit_napari.models.layout import read_off
-from g3dvit_napari.models.loading import build_handle, module_handle
-from g3dvit_napari.models.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.networks.resnet3d import ResNet3D, ResNetLayout
+from g3dvit_napari.models.reading.infer import build_network, complete
+from g3dvit_napari.models.reading.inspection import inspect_state
+from g3dvit_napari.models.reading.layout import read_off
+from g3dvit_napari.models.reading.loading import build_handle, module_handle
 
 FACTS = {"name": "model.pth"}
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from g3dvit_napari.core.cells import Cells
-from g3dvit_napari.models import attention
-from g3dvit_napari.models.anatomy import Site
-from g3dvit_napari.models.attention import AttentionLayer, Piece
-from g3dvit_napari.models.row_vectors import carried, row_times, split_among
+from g3dvit_napari.models.attention import attention
+from g3dvit_napari.models.attention.attention import AttentionLayer, Piece
+from g3dvit_napari.models.attention.row_vectors import carried, row_times, split_among
+from g3dvit_napari.models.probing.anatomy import Site
 
 FINE = Site("fine", "b f h w d", 0, Cells.tiling((3, 4, 2), (2, 2, 2)))
 COARSE = Site("coarse", "b f h w d", 0, Cells.tiling((2, 2, 1), (4, 4, 4)))  # the first axis padded

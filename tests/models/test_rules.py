@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from g3dvit_napari.core.errors import MethodError
-from g3dvit_napari.models.capture import capturing
-from g3dvit_napari.models.ledger import Ledger
-from g3dvit_napari.models.rules import LIBRA, Ruled, Rules
-from g3dvit_napari.models.splitting import Split
+from g3dvit_napari.models.as_found.capture import capturing
+from g3dvit_napari.models.rules.ledger import Ledger
+from g3dvit_napari.models.rules.rules import LIBRA, Ruled, Rules
+from g3dvit_napari.models.rules.splitting import Split
 
 SHARED = Rules(attention="shared")
 SPLIT = Rules(linear=Split("gamma", 0.5), convolution=Split("alpha_beta", 2.0))

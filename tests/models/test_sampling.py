@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.progress import Ticks
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models import sampling
-from g3dvit_napari.models.footprint import Footprint
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
-from g3dvit_napari.models.sampling import graph_bytes, input_gradients, logits_of, scores
+from g3dvit_napari.models.sampling import sampling
+from g3dvit_napari.models.sampling.footprint import Footprint
+from g3dvit_napari.models.sampling.sampling import graph_bytes, input_gradients, logits_of, scores
 
 OBJECTIVES = [Objective(), Objective("probability"), Objective("contrast", against=1)]
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.spec import InputSpec, ModelSpec, NetworkSpec
-from g3dvit_napari.models.forward import run_forward
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.loading import module_handle
-from g3dvit_napari.models.rules import LIBRA, Rules
-from g3dvit_napari.models.shares import CHUNK_BYTES, At, Shares
-from g3dvit_napari.models.splitting import Split
-from g3dvit_napari.models.whole_graph import whole_shares
+from g3dvit_napari.models.passes.forward import run_forward
+from g3dvit_napari.models.reading.loading import module_handle
+from g3dvit_napari.models.rules.rules import LIBRA, Rules
+from g3dvit_napari.models.rules.shares import CHUNK_BYTES, At, Shares
+from g3dvit_napari.models.rules.splitting import Split
+from g3dvit_napari.models.rules.whole_graph import whole_shares
 
 SHARED = Rules(attention="shared", linear=Split("gamma", 0.5))
 PLACES: list[At] = ["tokens", "voxels"]
@@ -67,7 +67,7 @@ def test_every_network_adds_up_at_every_site(name: str, at: At) -> None:
 def test_classes_too_many_for_memory_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, image = build(), picture()
     wanted = run_forward(model, image, lambda: None).shares((3, 0, 1), LIBRA)
-    monkeypatch.setattr("g3dvit_napari.models.shares.CHUNK_BYTES", CHUNK_BYTES // 2**20)
+    monkeypatch.setattr("g3dvit_napari.models.rules.shares.CHUNK_BYTES", CHUNK_BYTES // 2**20)
     found = run_forward(model, image, lambda: None).shares((3, 0, 1), LIBRA)
     same(found, wanted)
 

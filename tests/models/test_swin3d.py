@@ -19,8 +19,7 @@ from monai_networks import (
     swin_spec,
 )
 
-from g3dvit_napari.models.infer import build_network
-from g3dvit_napari.models.swin3d import (
+from g3dvit_napari.models.networks.swin3d import (
     APART,
     PatchMerging,
     SwinLayout,
@@ -28,6 +27,7 @@ from g3dvit_napari.models.swin3d import (
     Windows,
     relative_index,
 )
+from g3dvit_napari.models.reading.infer import build_network
 
 CLOSE = 1e-5
 

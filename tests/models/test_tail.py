@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.spec import ModelSpec, NetworkSpec
-from g3dvit_napari.models.anatomy import Anatomy, Layout, Site
-from g3dvit_napari.models.capture import capturing
+from g3dvit_napari.models.as_found.capture import capturing
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.tail import Behind, without
+from g3dvit_napari.models.passes.tail import Behind, without
+from g3dvit_napari.models.probing.anatomy import Anatomy, Layout, Site
 
 
 class Plain(nn.Module):

@@ -12,10 +12,10 @@ from probed_networks import BUILDERS, picture, probed, torch_vit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from g3dvit_napari.models.attention import AttentionLayer
+from g3dvit_napari.models.as_found.steady import Steady
+from g3dvit_napari.models.attention.attention import AttentionLayer
 from g3dvit_napari.models.handle import ModelHandle
-from g3dvit_napari.models.steady import Steady
-from g3dvit_napari.models.tape import AttentionCall, Tape
+from g3dvit_napari.models.probing.tape import AttentionCall, Tape
 
 Seen = list[Tensor]
 

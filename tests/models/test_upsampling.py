@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from g3dvit_napari.core.cells import Cells
-from g3dvit_napari.models.upsampling import Upsampling
+from g3dvit_napari.models.features.upsampling import Upsampling
 
 
 def test_patches_are_interpolated_as_torch_does() -> None:

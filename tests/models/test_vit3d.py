@@ -6,8 +6,8 @@ import pytest
 import torch
 from reference_networks import OlderViT, full_spec, reference, relative_error, scrambled, some_image
 
-from g3dvit_napari.models.infer import build_network
-from g3dvit_napari.models.vit3d import sincos_positions
+from g3dvit_napari.models.networks.vit3d import sincos_positions
+from g3dvit_napari.models.reading.infer import build_network
 
 CLOSE = 1e-5
 

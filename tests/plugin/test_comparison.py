@@ -13,9 +13,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.comparison import Comparison
-from g3dvit_napari.plugin.layers import role_of, to_layer_data
-from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.comparing.comparison import Comparison
+from g3dvit_napari.plugin.picture.layers import role_of, to_layer_data
+from g3dvit_napari.plugin.picture.overlay import Overlay
 from g3dvit_napari.plugin.widget import ExplainWidget, open_form
 
 THRESHOLD = Threshold("keep", 5.0, "voxels")

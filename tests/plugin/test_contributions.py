@@ -29,7 +29,7 @@ from g3dvit_napari.plugin.contributions import (
     sample_files,
     write_volume_file,
 )
-from g3dvit_napari.plugin.layers import entry_of, volume_of
+from g3dvit_napari.plugin.picture.layers import entry_of, volume_of
 from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import TITLE, ExplainWidget
 

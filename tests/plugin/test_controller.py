@@ -12,7 +12,12 @@ from made_heads import head
 from g3dvit_napari.core.errors import CheckpointError
 from g3dvit_napari.core.types import ExplanationRequest, Threshold
 from g3dvit_napari.plugin.controller import Controller
-from g3dvit_napari.plugin.layers import entry_of, is_volume, series_layer_data, to_layer_data
+from g3dvit_napari.plugin.picture.layers import (
+    entry_of,
+    is_volume,
+    series_layer_data,
+    to_layer_data,
+)
 
 REQUEST = ExplanationRequest("g3dvit", None, {"pooling": "max"}, Threshold("keep", 5.0, "patches"))
 

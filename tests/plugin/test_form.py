@@ -24,12 +24,12 @@ from stand_in import ENTRIES, Handle
 
 from g3dvit_napari.core.spec import preset_names
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.choice import Choice
+from g3dvit_napari.plugin.asking.parameters import ParameterControls
+from g3dvit_napari.plugin.asking.run_bar import PATIENCE_MS
+from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.jobs import LoadedModel
-from g3dvit_napari.plugin.parameters import ParameterControls
-from g3dvit_napari.plugin.run_bar import PATIENCE_MS
-from g3dvit_napari.plugin.threshold_box import SETTLE_MS
+from g3dvit_napari.plugin.threshold.threshold_box import SETTLE_MS
 
 CONTROLS = (QComboBox, QPushButton, QCheckBox, QAbstractSlider, QAbstractSpinBox)
 

@@ -11,7 +11,7 @@ from napari.layers import Image, Points
 from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.core.types import Volume
 from g3dvit_napari.io.nifti import read_volume
-from g3dvit_napari.plugin import layers
+from g3dvit_napari.plugin.picture import layers
 
 STORED = ["RAS", "LAS", "LPI", "PSR", "AIL", "SLP"]
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from stand_in import StandIn
 
 from g3dvit_napari.core.types import Explanation, Threshold
-from g3dvit_napari.plugin.layers import to_layer_data
+from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.widget import ExplainWidget
 
 RUNS = 50

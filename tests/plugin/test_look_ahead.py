@@ -13,7 +13,7 @@ from g3dvit_napari.core.types import ExplanationRequest, Prediction, Threshold
 from g3dvit_napari.plugin import answers as answers_module
 from g3dvit_napari.plugin.answers import Answers, question_of
 from g3dvit_napari.plugin.controller import Controller
-from g3dvit_napari.plugin.layers import to_layer_data
+from g3dvit_napari.plugin.picture.layers import to_layer_data
 
 KEEP = Threshold("keep", 5.0, "voxels")
 PREDICTED = ExplanationRequest("libra_grad", None, {"block": -1}, KEEP)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_heads import head
 
-from g3dvit_napari.plugin.layers import to_layer_data
-from g3dvit_napari.plugin.orientation import CAMERA, SideLetters
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.picture.orientation import CAMERA, SideLetters
 
 PLANES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 

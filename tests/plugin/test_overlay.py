@@ -12,10 +12,10 @@ import pytest
 from made_heads import MARKER, blob, explanation_of, head
 
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin import maps
-from g3dvit_napari.plugin.colormaps import gated
-from g3dvit_napari.plugin.layers import grid_of, to_layer_data, volume_of
-from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.picture import maps
+from g3dvit_napari.plugin.picture.colormaps import gated
+from g3dvit_napari.plugin.picture.layers import grid_of, to_layer_data, volume_of
+from g3dvit_napari.plugin.picture.overlay import Overlay
 
 PATCHES = Threshold("value", 0.5, "patches")
 
@@ -371,7 +371,7 @@ def test_close_respects_a_camera_the_user_turned(viewer, overlay) -> None:
 
 
 def test_series_gets_a_still_overlay_in_place(viewer) -> None:
-    from g3dvit_napari.plugin.layers import series_layer_data
+    from g3dvit_napari.plugin.picture.layers import series_layer_data
 
     volume = head()
     frames = np.stack([volume.data.transpose()] * 3)

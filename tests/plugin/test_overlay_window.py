@@ -12,8 +12,8 @@ from napari.utils.io import imsave
 
 from g3dvit_napari.core.types import Volume
 from g3dvit_napari.io.nifti import read_volume
-from g3dvit_napari.plugin.layers import to_layer_data
-from g3dvit_napari.plugin.overlay import Overlay
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.picture.overlay import Overlay
 
 pytestmark = pytest.mark.window
 

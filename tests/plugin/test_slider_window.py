@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 from vispy.gloo.texture import BaseTexture
 
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.layers import to_layer_data
+from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.widget import open_form
 
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("api")]

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.layers import series_layer_data, to_layer_data
+from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
 from g3dvit_napari.plugin.widget import ExplainWidget
 
 pytestmark = pytest.mark.usefixtures("api")

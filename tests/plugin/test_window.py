@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.demo import run_demo
-from g3dvit_napari.plugin.layers import to_layer_data
+from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import TITLE, open_form
 

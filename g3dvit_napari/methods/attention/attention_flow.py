@@ -9,10 +9,14 @@ import torch
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention_maps import reading_row, same_for_all, to_attention_maps
-from g3dvit_napari.models.capture import expect
-from g3dvit_napari.models.flow import LayeredGraph, grouped, groups_of, seconds_for
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.as_found.capture import expect
+from g3dvit_napari.models.attention.attention_maps import (
+    reading_row,
+    same_for_all,
+    to_attention_maps,
+)
+from g3dvit_napari.models.attention.flow import LayeredGraph, grouped, groups_of, seconds_for
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 MOST_SECONDS = 300.0
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention import Piece
-from g3dvit_napari.models.attention_maps import same_for_all, to_attention_maps
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rollout import rolled_out
+from g3dvit_napari.models.attention.attention import Piece
+from g3dvit_napari.models.attention.attention_maps import same_for_all, to_attention_maps
+from g3dvit_napari.models.attention.rollout import rolled_out
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 Heads = Literal["mean", "max", "min"]
 FUSED: dict[Heads, Callable[[Tensor], Tensor]] = {

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention_maps import (
+from g3dvit_napari.models.as_found.capture import expect
+from g3dvit_napari.models.attention.attention_maps import (
     attention_gradients,
     head_rows,
     head_weights,
     to_attention_maps,
 )
-from g3dvit_napari.models.capture import expect
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.row_vectors import carried
+from g3dvit_napari.models.attention.row_vectors import carried
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

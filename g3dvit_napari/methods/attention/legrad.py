@@ -11,12 +11,12 @@ from torch import Tensor
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention import AttentionLayer, Piece
-from g3dvit_napari.models.attention_maps import class_parts, to_attention_maps
-from g3dvit_napari.models.capture import expect
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.native_attention import Pooling
-from g3dvit_napari.models.row_vectors import row_times
+from g3dvit_napari.models.as_found.capture import expect
+from g3dvit_napari.models.attention.attention import AttentionLayer, Piece
+from g3dvit_napari.models.attention.attention_maps import class_parts, to_attention_maps
+from g3dvit_napari.models.attention.row_vectors import row_times
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.passes.native_attention import Pooling
 
 
 @METHODS.register(

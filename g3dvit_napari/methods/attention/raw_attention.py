@@ -7,9 +7,9 @@ from typing import Annotated
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention_maps import head_rows, same_for_all, to_attention_maps
-from g3dvit_napari.models.capture import block_index
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.as_found.capture import block_index
+from g3dvit_napari.models.attention.attention_maps import head_rows, same_for_all, to_attention_maps
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

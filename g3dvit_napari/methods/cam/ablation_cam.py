@@ -6,8 +6,8 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.features import cell_features, most_varied, placed
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.features.features import cell_features, most_varied, placed
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 TINY = 1e-9  # keeps the quotient finite; the map is scaled as a whole anyway
 

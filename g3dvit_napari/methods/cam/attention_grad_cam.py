@@ -8,14 +8,14 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention_maps import (
+from g3dvit_napari.models.as_found.capture import block_index
+from g3dvit_napari.models.attention.attention_maps import (
     attention_gradients,
     head_rows,
     head_weights,
     to_attention_maps,
 )
-from g3dvit_napari.models.capture import block_index
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

@@ -8,9 +8,9 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.features import cell_features, cell_gradients, placed
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.principal import projection
+from g3dvit_napari.models.features.features import cell_features, cell_gradients, placed
+from g3dvit_napari.models.features.principal import projection
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

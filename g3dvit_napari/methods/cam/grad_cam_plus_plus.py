@@ -9,8 +9,8 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.features import cell_features, cell_gradients, weighted
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.features.features import cell_features, cell_gradients, weighted
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 TINY = 1e-6  # a denominator 2 + g Σ a this small is rounding error
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.features import summed
-from g3dvit_napari.models.forward import ForwardPass
+from g3dvit_napari.models.features.features import summed
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

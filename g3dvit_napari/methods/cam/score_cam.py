@@ -8,10 +8,10 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.features import cell_features, most_varied, placed
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.sampling import scores
-from g3dvit_napari.models.upsampling import Upsampling
+from g3dvit_napari.models.features.features import cell_features, most_varied, placed
+from g3dvit_napari.models.features.upsampling import Upsampling
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.sampling import scores
 
 
 @METHODS.register(

@@ -11,12 +11,12 @@ from torch import Tensor
 from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.capture import capturing, expect
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.ledger import Ledger
-from g3dvit_napari.models.rules import LIBRA
-from g3dvit_napari.models.upsampling import Upsampling
-from g3dvit_napari.models.whole_graph import WholeGraph
+from g3dvit_napari.models.as_found.capture import capturing, expect
+from g3dvit_napari.models.features.upsampling import Upsampling
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.rules.ledger import Ledger
+from g3dvit_napari.models.rules.rules import LIBRA
+from g3dvit_napari.models.rules.whole_graph import WholeGraph
 
 Scaling = Literal["channel", "none"]
 

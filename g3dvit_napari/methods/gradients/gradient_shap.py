@@ -8,12 +8,12 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import DERIVED, Baseline, baseline_of
-from g3dvit_napari.models.estimate import Estimate, error_figures
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.input_maps import VoxelMap, completeness, on_the_way, voxel_maps
-from g3dvit_napari.models.noise import noisy_copies
-from g3dvit_napari.models.sampling import expect_gradients, scores
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import DERIVED, Baseline, baseline_of
+from g3dvit_napari.models.sampling.estimate import Estimate, error_figures
+from g3dvit_napari.models.sampling.input_maps import VoxelMap, completeness, on_the_way, voxel_maps
+from g3dvit_napari.models.sampling.noise import noisy_copies
+from g3dvit_napari.models.sampling.sampling import expect_gradients, scores
 
 
 @METHODS.register(

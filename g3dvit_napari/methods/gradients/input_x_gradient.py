@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.input_maps import input_times_gradient, voxel_maps
-from g3dvit_napari.models.sampling import expect_gradients
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.input_maps import input_times_gradient, voxel_maps
+from g3dvit_napari.models.sampling.sampling import expect_gradients
 
 
 @METHODS.register(

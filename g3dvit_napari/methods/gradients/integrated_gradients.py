@@ -6,10 +6,10 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.input_maps import Path, along_path, completeness, voxel_maps
-from g3dvit_napari.models.sampling import expect_gradients, scores
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Baseline, baseline_of
+from g3dvit_napari.models.sampling.input_maps import Path, along_path, completeness, voxel_maps
+from g3dvit_napari.models.sampling.sampling import expect_gradients, scores
 
 
 @METHODS.register(

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.estimate import Estimate, error_figures
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.input_maps import (
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Baseline, baseline_of
+from g3dvit_napari.models.sampling.estimate import Estimate, error_figures
+from g3dvit_napari.models.sampling.input_maps import (
     Path,
     VoxelMap,
     along_path,
@@ -22,8 +22,8 @@ from g3dvit_napari.models.input_maps import (
     input_times_gradient,
     voxel_maps,
 )
-from g3dvit_napari.models.noise import noisy_copies
-from g3dvit_napari.models.sampling import expect_gradients
+from g3dvit_napari.models.sampling.noise import noisy_copies
+from g3dvit_napari.models.sampling.sampling import expect_gradients
 
 Of = Literal["saliency", "input_x_gradient", "integrated_gradients"]
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.game import Game
-from g3dvit_napari.models.kernel_regression import kernel_shares
-from g3dvit_napari.models.parts import parts_of
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Baseline, baseline_of
+from g3dvit_napari.models.sampling.game import Game
+from g3dvit_napari.models.sampling.kernel_regression import kernel_shares
+from g3dvit_napari.models.sampling.parts import parts_of
 
 
 @METHODS.register(

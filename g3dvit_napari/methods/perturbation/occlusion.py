@@ -13,11 +13,11 @@ from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.boxes import boxes_of, coarse_enough
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.hiding import Hiding
-from g3dvit_napari.models.sampling import explained
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Baseline, baseline_of
+from g3dvit_napari.models.sampling.boxes import boxes_of, coarse_enough
+from g3dvit_napari.models.sampling.hiding import Hiding
+from g3dvit_napari.models.sampling.sampling import explained
 
 MOST_WINDOWS = 1000
 Window = tuple[slice, ...]

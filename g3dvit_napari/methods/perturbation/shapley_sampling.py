@@ -11,11 +11,11 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.baselines import Baseline, baseline_of
-from g3dvit_napari.models.estimate import Estimate
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.game import Game, Shares
-from g3dvit_napari.models.parts import parts_of
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.baselines import Baseline, baseline_of
+from g3dvit_napari.models.sampling.estimate import Estimate
+from g3dvit_napari.models.sampling.game import Game, Shares
+from g3dvit_napari.models.sampling.parts import parts_of
 
 
 @METHODS.register(

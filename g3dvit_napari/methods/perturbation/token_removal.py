@@ -9,11 +9,11 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.capture import capturing, expect
-from g3dvit_napari.models.clusters import centroids_of
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.sampling import asked_in_batches, from_tokens
-from g3dvit_napari.models.vit3d import ViT3D
+from g3dvit_napari.models.as_found.capture import capturing, expect
+from g3dvit_napari.models.networks.vit3d import ViT3D
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.sampling.clusters import centroids_of
+from g3dvit_napari.models.sampling.sampling import asked_in_batches, from_tokens
 
 
 @METHODS.register(

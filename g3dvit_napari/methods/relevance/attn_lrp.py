@@ -6,10 +6,10 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rules import Rules
-from g3dvit_napari.models.shares import At
-from g3dvit_napari.models.splitting import Split
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.rules.rules import Rules
+from g3dvit_napari.models.rules.shares import At
+from g3dvit_napari.models.rules.splitting import Split
 
 
 @METHODS.register(

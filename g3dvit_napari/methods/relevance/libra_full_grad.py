@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rules import LIBRA
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.rules.rules import LIBRA
 
 
 @METHODS.register(

@@ -7,9 +7,9 @@ from typing import Literal
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rules import LIBRA
-from g3dvit_napari.models.shares import At
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.rules.rules import LIBRA
+from g3dvit_napari.models.rules.shares import At
 
 Layers = Literal["first", "second half", "all"]
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rules import Rules
-from g3dvit_napari.models.splitting import Kind, Split
+from g3dvit_napari.models.passes.forward import ForwardPass
+from g3dvit_napari.models.rules.rules import Rules
+from g3dvit_napari.models.rules.splitting import Kind, Split
 
 
 @METHODS.register(

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention import Piece
-from g3dvit_napari.models.attention_maps import reading_row, to_attention_maps
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.row_vectors import row_times
+from g3dvit_napari.models.attention.attention import Piece
+from g3dvit_napari.models.attention.attention_maps import reading_row, to_attention_maps
+from g3dvit_napari.models.attention.row_vectors import row_times
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
-from g3dvit_napari.models.attention import Piece
-from g3dvit_napari.models.attention_maps import class_parts, to_attention_maps
-from g3dvit_napari.models.capture import expect
-from g3dvit_napari.models.forward import ForwardPass
-from g3dvit_napari.models.rollout import accumulated
+from g3dvit_napari.models.as_found.capture import expect
+from g3dvit_napari.models.attention.attention import Piece
+from g3dvit_napari.models.attention.attention_maps import class_parts, to_attention_maps
+from g3dvit_napari.models.attention.rollout import accumulated
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

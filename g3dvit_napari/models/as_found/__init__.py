@@ -1,0 +1,1 @@
+"""Whatever is done to a network for a while is undone here."""

@@ -1,0 +1,1 @@
+"""Attention and its gradients through all layers, without keeping a square of tokens."""

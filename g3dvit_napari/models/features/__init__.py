@@ -1,0 +1,1 @@
+"""Feature maps: their weights, their main component, their enlargement."""

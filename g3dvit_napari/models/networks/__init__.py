@@ -1,0 +1,1 @@
+"""The networks of this package, key for key as the originals."""

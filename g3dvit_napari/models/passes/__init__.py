@@ -1,0 +1,1 @@
+"""One image's pass through a network, and what methods may read from it."""

@@ -1,0 +1,1 @@
+"""The anatomy of a network that is not ours, found by behaviour."""

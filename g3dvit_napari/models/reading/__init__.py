@@ -1,0 +1,1 @@
+"""From the weights in a checkpoint to a network and its spec."""

@@ -1,0 +1,1 @@
+"""Backward passes under other rules: detached, scaled, or relevance itself."""

@@ -1,0 +1,1 @@
+"""Networks asked many times: baselines, hidden parts, games and noise."""

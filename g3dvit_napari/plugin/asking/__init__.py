@@ -1,0 +1,1 @@
+"""The form's groups that make up a question, and its foot."""

@@ -1,0 +1,118 @@
+"""The foot of the form: compute, progress, cancel, and the answer in one line."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from g3dvit_napari.plugin.controls.section import allow, explain, note, set_note, words
+
+_SCALE = 1000
+PATIENCE_MS = 150  # what takes no longer is not announced: it would only flicker
+_AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
+
+
+class RunBar(QWidget):
+    """Always visible below the scrolled groups."""
+
+    compute_requested = Signal()
+    cancel_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.button = QPushButton("Compute")
+        self.button.setMinimumHeight(30)
+        self.button.setStyleSheet("font-weight: 600;")
+        self.button.setAccessibleName("Compute or cancel")
+        self.live = QCheckBox("Follow changes")
+        self.live.setChecked(True)
+        explain(
+            self.live,
+            "Compute again when class, method or a parameter changes.\n"
+            "The network's pass over the volume is kept, so this is quick.",
+        )
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _SCALE)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(4)
+        self.stage = note()
+        self.result = words()
+        self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.result.setStyleSheet("padding: 0px;")
+        self.result.setAccessibleName("Result")
+        self.warning = words()
+        self._lay_out()
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._look_busy)
+        self._words = ""
+        self._busy = False
+        self._reason = ""
+        self.show_reason("Choose a checkpoint and a volume first.")
+        self.show_result("")
+        self.button.clicked.connect(self._on_clicked)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addWidget(self.button, 1)
+        top.addWidget(self.live)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 6, 12, 10)
+        layout.setSpacing(6)
+        layout.addLayout(top)
+        for widget in (self.bar, self.stage, self.result, self.warning):
+            layout.addWidget(widget)
+        self.bar.hide()
+
+    def show_busy(self, busy: bool) -> None:
+        """Turn "Compute" into "Cancel", when it takes a while, and back."""
+        self.show_progress(0.0, "")
+        if busy:
+            self._patience.start()
+        else:
+            self._patience.stop()
+            self._look_busy(False)
+
+    def show_reason(self, reason: str) -> None:
+        """Say why nothing can be computed yet; empty: it can."""
+        self._reason = reason
+        self._adapt()
+
+    def show_progress(self, fraction: float, stage: str) -> None:
+        """Show how far the work is, and what is being done."""
+        self.bar.setValue(round(_SCALE * min(max(fraction, 0.0), 1.0)))
+        self._words = f"{stage} …" if stage and not stage.endswith("…") else stage
+        if self._busy:
+            set_note(self.stage, self._words)
+
+    def _look_busy(self, busy: bool = True) -> None:
+        self._busy = busy
+        self.button.setText("Cancel" if busy else "Compute")
+        self.bar.setVisible(busy)
+        set_note(self.stage, self._words)
+        self._adapt()
+
+    def show_result(self, text: str, warning: str = "", failed: bool = False) -> None:
+        """Show the answer, and a plain sentence when the map must not be trusted."""
+        self.result.setText(text)
+        self.result.setVisible(bool(text))
+        self.warning.setText(warning)
+        self.warning.setStyleSheet(f"color: {_RED if failed else _AMBER}; padding: 0px;")
+        self.warning.setVisible(bool(warning))
+
+    def _adapt(self) -> None:
+        tip = "Stop at the next step." if self._busy else "Explain the chosen class (Ctrl+Return)."
+        explain(self.button, tip)
+        allow(self.button, "" if self._busy else self._reason)
+
+    def _on_clicked(self) -> None:
+        (self.cancel_requested if self._busy else self.compute_requested).emit()

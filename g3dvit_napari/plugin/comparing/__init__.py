@@ -1,0 +1,1 @@
+"""Several explanations of one volume, side by side."""

@@ -1,0 +1,1 @@
+"""What lies on the canvas: volumes, maps, letters, words, and how they are looked at."""

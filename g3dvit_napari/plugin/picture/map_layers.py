@@ -1,0 +1,110 @@
+"""The layers that hold a map: added once, found again by their metadata, updated ever after."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from numpy.typing import NDArray
+
+from g3dvit_napari.core import space
+from g3dvit_napari.core.types import Explanation
+from g3dvit_napari.plugin.picture import maps, scenes
+from g3dvit_napari.plugin.picture.layers import KEY, Grid, entry_of, grid_of, metadata_of, role_of
+from g3dvit_napari.plugin.picture.maps import Resolution
+
+ROLES: dict[Resolution, str] = {"smooth": "relevance", "patches": "patches", "saved": "saved"}
+_SUFFIXES: dict[Resolution, str] = {"smooth": "", "patches": " | patches", "saved": " | as saved"}
+
+
+class MapLayers:
+    """The map layers over one anatomy; at most one per resolution."""
+
+    def __init__(self, viewer: Any, anatomy: Layer) -> None:
+        self._viewer, self._anatomy = viewer, anatomy
+
+    def find(self, resolution: Resolution) -> Image | None:
+        """Return our layer by what its metadata says; its name is the user's."""
+        for layer in self._viewer.layers:
+            mine = entry_of(layer).get("anatomy") == str(self._anatomy.unique_id)
+            if mine and role_of(layer) == ROLES[resolution] and isinstance(layer, Image):
+                return layer
+        return None
+
+    def all(self) -> list[Image]:
+        """Return the map layers there are."""
+        return [layer for name in ROLES if (layer := self.find(name)) is not None]
+
+    def draw(self, explanation: Explanation, resolution: Resolution, grid: Grid) -> Image:
+        """Bring the map into its layer, adding the layer when there is none."""
+        values, shown = _map(explanation, resolution, grid)
+        look = scenes.map_look(explanation.signed, resolution == "patches")
+        place = grid.keywords(shown)
+        entry = self._entry(explanation, resolution, shown)
+        layer = self.find(resolution)
+        if layer is None:
+            metadata = {KEY: entry}
+            layer = Image(
+                values.transpose(), name=entry["name"], metadata=metadata, **look, **place
+            )
+            layer.opacity = scenes.MAP_OPACITY[int(self._viewer.dims.ndisplay)]
+            self._viewer.add_layer(layer)
+            return layer
+        if layer.name == entry_of(layer).get("name"):
+            layer.name = entry["name"]
+        layer.data = values.transpose()
+        layer.metadata = {**layer.metadata, KEY: entry}
+        _update(layer, {**place, **{k: look[k] for k in ("rendering", "contrast_limits")}})
+        return layer
+
+    def note(self, explanation: Explanation) -> None:
+        """Write a request of another threshold into the layers; their data stay."""
+        for layer in self.all():
+            entry = {**entry_of(layer), "request": asdict(explanation.request)}
+            layer.metadata = {**layer.metadata, KEY: entry}
+
+    def _entry(
+        self, explanation: Explanation, resolution: Resolution, shown: space.Affine
+    ) -> dict[str, Any]:
+        blocks = resolution == "patches" and not _is_native(shown, explanation)
+        volume = explanation.patch_map if blocks else explanation.relevance
+        name = f"{explanation.target_name} | {explanation.request.method}"
+        return metadata_of(
+            volume,
+            ROLES[resolution],
+            shown,
+            repeated=maps.detail_of(explanation) if blocks else 1,
+            name=name + _SUFFIXES[resolution],
+            anatomy=str(self._anatomy.unique_id),
+            request=asdict(explanation.request),
+            target=explanation.target_name,
+            probability=explanation.probability,
+            status=explanation.status,
+            provenance=dict(explanation.provenance),
+        )[KEY]
+
+
+def _is_native(shown: space.Affine, explanation: Explanation) -> bool:
+    return bool(np.allclose(shown, grid_of(explanation.relevance).shown))
+
+
+def _map(
+    explanation: Explanation, resolution: Resolution, grid: Grid
+) -> tuple[NDArray[Any], space.Affine]:
+    if resolution == "patches":
+        return maps.place_patches(maps.patch_map(explanation), explanation, grid)
+    source = maps.saved_map if resolution == "saved" else maps.smooth_map
+    return source(explanation), grid.shown
+
+
+def _update(layer: Image, wanted: dict[str, Any]) -> None:
+    """Set what differs; every assignment would redraw."""
+    for name, value in wanted.items():
+        if name in ("units", "axis_labels"):
+            continue
+        found = getattr(layer, name)
+        same = str(found) == value if isinstance(value, str) else np.allclose(found, value)
+        if not same:
+            setattr(layer, name, value)

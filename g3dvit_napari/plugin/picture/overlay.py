@@ -1,0 +1,207 @@
+"""One explanation over one anatomy: the layers, the gate on them, and everything around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+
+from g3dvit_napari.core.types import Explanation
+from g3dvit_napari.plugin.picture import legend, maps
+from g3dvit_napari.plugin.picture.colormaps import SIGNED, UNSIGNED, Edge, base_name, gated, publish
+from g3dvit_napari.plugin.picture.layers import Grid, entry_of, grid_over
+from g3dvit_napari.plugin.picture.map_layers import ROLES, MapLayers
+from g3dvit_napari.plugin.picture.maps import Resolution
+from g3dvit_napari.plugin.picture.orientation import CAMERA, Convention, SideLetters
+from g3dvit_napari.plugin.picture.scenes import Scenes, View
+
+
+class Overlay:
+    """Draws explanations of one volume layer; owns the layers it adds, and only those.
+
+    Parameters
+    ----------
+    viewer
+        A napari viewer, or its model.
+    volume_layer
+        The image layer whose volume is explained.
+    """
+
+    def __init__(self, viewer: Any, volume_layer: Layer) -> None:
+        self._viewer, self._anatomy = viewer, volume_layer
+        self._maps = MapLayers(viewer, volume_layer)
+        self._explanation: Explanation | None = None
+        self._grid: Grid | None = None
+        self._base: str | None = None  # the user's colour map; None: the one we propose
+        self._gating = False
+        self.cut: float | None = None
+        self.edge: Edge = "hard"
+        self.resolution: Resolution = "smooth"
+        self._camera_before = tuple(str(part) for part in viewer.scene.camera.orientation)
+        self.set_convention("neurological")
+        self._letters = SideLetters(viewer)
+        self._legend = legend.Legend(viewer)
+        self._scenes = Scenes(viewer, volume_layer, self._maps.all, self._gate)
+        for layer in self._maps.all():
+            layer.events.colormap.connect(self._on_colormap_changed)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer on show now, if any."""
+        return self._maps.find(self.resolution)
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """What is shown now."""
+        return self._explanation
+
+    @property
+    def caption(self) -> str:
+        """The words on the canvas."""
+        return self._legend.text
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """The letters at the left, right, top and bottom edge."""
+        return self._letters.texts
+
+    def show(self, explanation: Explanation) -> Image:
+        """Show an explanation of our layer's volume, adding a layer when there is none."""
+        self._explanation, self.cut = explanation, explanation.cut
+        self._grid = grid_over(self._anatomy, explanation.relevance)
+        layer = self._draw(self.resolution)
+        for other in ROLES:
+            if other != self.resolution and self._maps.find(other) is not None:
+                self._draw(other)
+        self._gate()
+        return layer
+
+    def recut(self, explanation: Explanation) -> None:
+        """Take the explanation on show, cut elsewhere: of all data only the saved map's change."""
+        self._explanation, self.cut = explanation, explanation.cut
+        self._maps.note(explanation)
+        if self._maps.find("saved") is not None:
+            self._draw("saved")
+        self._gate()
+
+    def set_cut(self, value: float | None) -> None:
+        """Hide what is below `value` (0 to 1, absolute for signed maps); only colours change.
+
+        The map as saved was cut before it was drawn: it waits for `recut`.
+        """
+        self.cut = value
+        if self.resolution != "saved":
+            self._gate()
+
+    def set_edge(self, edge: Edge) -> None:
+        """End the map sharply at the cut, or let it fade below."""
+        self.edge = edge
+        self._gate()
+
+    def set_colormap(self, name: str | None) -> None:
+        """Choose the colours, None for the proposed ones; the gate stays."""
+        self._base = name
+        self._gate()
+
+    def set_resolution(self, resolution: Resolution) -> None:
+        """Show the smooth map, the blocks that the network resolved, or the map as saved."""
+        self.resolution = resolution
+        if self._explanation is None:
+            return
+        if self._maps.find(resolution) is None:
+            self._draw(resolution)
+        for name in ROLES:
+            layer = self._maps.find(name)
+            if layer is not None:
+                layer.visible = name == resolution
+        self._gate()
+
+    def set_view(self, view: View) -> None:
+        """Show slices or the whole volume, each with settings that suit it."""
+        self._scenes.show(view)
+
+    def set_convention(self, convention: Convention) -> None:
+        """Put the patient's left on the left (neurological) or on the right (radiological)."""
+        self._camera_set = CAMERA[convention]
+        self._viewer.scene.camera.orientation = self._camera_set
+
+    def give_way(self, to_a_grid: bool) -> None:
+        """Leave the canvas to a comparison: no caption, and letters in every cell; or come back."""
+        self._legend.show_caption(not to_a_grid)
+        self._letters.in_every_cell(to_a_grid)
+
+    def show_colorbar(self, visible: bool = True) -> None:
+        """Show or hide the colour bar; the cut is a gap in it."""
+        for layer in self._maps.all():
+            legend.show_colorbar(layer, visible)
+
+    def jump_to_peak(self) -> tuple[float, float, float] | None:
+        """Move the slices to the strongest point; return it as (x, y, z) mm, None if all is 0."""
+        layer = self.layer
+        if layer is None or not np.any(layer.data):
+            return None
+        index = np.array(np.unravel_index(np.argmax(np.abs(layer.data)), layer.data.shape))
+        block = int(entry_of(layer).get("repeated", 1))
+        centre = index // block * block + (block - 1) / 2
+        world = layer.data_to_world(tuple(centre))[-3:]
+        dims = self._viewer.dims
+        dims.set_point(range(dims.ndim - 3, dims.ndim), world)
+        z, y, x = (float(w) for w in world)
+        return x, y, z
+
+    def close(self) -> None:
+        """Leave the viewer as it was found; the layers stay, they are the user's now."""
+        self._scenes.close()
+        self._letters.close()
+        self._legend.close()
+        for layer in self._maps.all():
+            layer.events.colormap.disconnect(self._on_colormap_changed)
+        camera = self._viewer.scene.camera
+        if tuple(str(part) for part in camera.orientation) == self._camera_set:
+            camera.orientation = self._camera_before
+
+    def _draw(self, resolution: Resolution) -> Image:
+        if self._explanation is None or self._grid is None:
+            raise RuntimeError("nothing to draw: call show() first")
+        new = self._maps.find(resolution) is None
+        layer = self._maps.draw(self._explanation, resolution, self._grid)
+        if new:
+            legend.show_colorbar(layer)
+            layer.events.colormap.connect(self._on_colormap_changed)
+        return layer
+
+    def _gate(self) -> None:
+        """Renew the colour map of the layer on show, and the words beside it."""
+        layer = self.layer
+        if layer is None:
+            return
+        signed = layer.contrast_limits[0] < 0
+        cut = None if self.resolution == "saved" else self.cut
+        base = self._base or (SIGNED if signed else UNSIGNED)
+        ndisplay = int(self._viewer.dims.ndisplay)
+        self._gating = True
+        try:
+            layer.colormap = publish(
+                gated(base, cut, signed=signed, edge=self.edge, ndisplay=ndisplay)
+            )
+        finally:
+            self._gating = False
+        self._write_caption(signed)
+
+    def _write_caption(self, signed: bool) -> None:
+        if self._explanation is None or self._grid is None:
+            return
+        shown = legend.words_for_cut(self.cut, signed)
+        saved = legend.words_for_threshold(self._explanation.request.threshold)
+        if self.resolution == "saved":
+            shown = f"as saved: {saved}"
+        elif self.resolution == "smooth" and maps.saved_differs(self._explanation):
+            shown += f"\nsaved map: {saved}"
+        self._legend.write(legend.caption(self._explanation, shown, self._grid.badge))
+
+    def _on_colormap_changed(self, event: object = None) -> None:
+        """Put the gate on a colour map that the user chose in napari's own controls."""
+        del event
+        if not self._gating and self.layer is not None:
+            self.set_colormap(base_name(self.layer.colormap))
