@@ -18,7 +18,7 @@ from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
 from g3dvit_napari.plugin.comparing.side_by_side import SideBySide
-from g3dvit_napari.plugin.lane import Lane
+from g3dvit_napari.plugin.lanes import Lanes
 from g3dvit_napari.plugin.picture.overlay import Overlay
 
 PREVIEW_MS = {2: 33, 3: 80}  # between two live cuts; a volume takes longer to draw
@@ -29,13 +29,11 @@ class Controller(QObject):
 
     model_changed = Signal(object)  # LoadedModel, or None while there is none
     volume_opened = Signal(object)  # the layer
-    explained = Signal(object)  # Explanation
+    explained = Signal(object)  # Explanation: a new one, or the one shown cut elsewhere
+    cut_moved = Signal(object)  # where the gate now cuts the scaled map (None: nowhere)
     forgotten = Signal()  # there is no map any more
     saved = Signal(object)  # list of Path
     failed = Signal(str)
-    progressed = Signal(float, str)
-    busy_changed = Signal(bool)
-    cancelled = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -43,46 +41,26 @@ class Controller(QObject):
         self.model: jobs.LoadedModel | None = None
         self.explanation: Explanation | None = None
         self._memo = jobs.VolumeMemo()
-        self._overlay: Overlay | None = None
-        self._anatomy: Layer | None = None
+        self.overlay: Overlay | None = None
+        self.anatomy: Layer | None = None
         self._asked: tuple[Layer, jobs.Inquiry] | None = None
         self.comparison = SideBySide(viewer)
         self._answers = Answers()
         self._next: jobs.Inquiry | None = None  # whose other classes are fetched when all is quiet
         self._display: dict[str, str] = {}
-        self._models = self._lane("loading the model", self._on_model_loaded)
+        lanes = self.lanes = Lanes()
+        self._models = lanes.add("loading the model", self._on_model_loaded)
         self._models.failed.connect(self._on_model_failed)
-        self._volumes = self._lane("reading the volume", self._on_volume_read)
-        self._explanations = self._lane("the explanation", self._on_explained)
-        self._comparisons = self._lane("the comparison", self._on_compared)
-        self._pictures = self._lane("the threshold", self._on_cut, quiet=True)
-        self._files = self._lane("saving", self.saved)
-        self._ahead = Lane("the look ahead")  # nobody is told of it, nor of its errors
+        self._volumes = lanes.add("reading the volume", self._on_volume_read)
+        self._explanations = lanes.add("the explanation", self._on_explained)
+        self._comparisons = lanes.add("the comparison", self._on_compared)
+        self._files = lanes.add("saving", self.saved.emit)
+        self._pictures = lanes.add("the threshold", self._on_cut, told="errors")
+        self._ahead = lanes.add("the look ahead", None, told="nothing")
+        lanes.failed.connect(self._on_failed)
+        lanes.busy_changed.connect(self._on_busy_changed)
         self._preview = qthrottled(self._cut_now, timeout=PREVIEW_MS[2])
         viewer.layers.events.removed.connect(self._on_layer_removed)
-
-    def _lane(self, name: str, done: Any, *, quiet: bool = False) -> Lane:
-        lane = Lane(name)
-        lane.succeeded.connect(done)
-        lane.failed.connect(self._on_failed)
-        if not quiet:
-            lane.progressed.connect(self.progressed)
-            lane.busy_changed.connect(self._on_busy_changed)
-            lane.cancelled.connect(self.cancelled)
-        return lane
-
-    @property
-    def _lanes(self) -> tuple[Lane, ...]:
-        return (*self._awaited, self._pictures, self._ahead)
-
-    @property
-    def _awaited(self) -> tuple[Lane, ...]:
-        return self._models, self._volumes, self._explanations, self._comparisons, self._files
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything runs that the user waits for."""
-        return any(lane.busy for lane in self._awaited)
 
     def load_model(self, path: str, spec: str = "", device: str = "auto") -> None:
         """Load a checkpoint; the present model goes when the new one has come or has failed."""
@@ -103,6 +81,17 @@ class Controller(QObject):
         self.end_comparison()
         inquiry = self._inquire(self.model, layer, frame, request)
         self._explanations.submit(partial(jobs.explain, inquiry, self._answers))
+
+    def show(self, layer: Layer, explanation: Explanation) -> None:
+        """Lay an explanation of a layer's volume over it; no network is needed."""
+        self.end_comparison()
+        new = self.anatomy is not layer
+        overlay = self._overlay_over(layer)
+        self.explanation = explanation
+        overlay.show(explanation)
+        if new:
+            self._viewer.layers.selection.active = layer
+        self.explained.emit(explanation)
 
     def compare(
         self, layer: Layer, frame: str, request: ExplanationRequest, methods: list[str]
@@ -161,13 +150,13 @@ class Controller(QObject):
         self._display[name] = value
         if name == "edge":
             self.comparison.set_edge(value)
-        if self._overlay is not None:
-            getattr(self._overlay, f"set_{name}")(value)
+        if self.overlay is not None:
+            getattr(self.overlay, f"set_{name}")(value)
 
     def jump_to_peak(self) -> None:
         """Move the slices to the strongest place of the map."""
-        if self._overlay is not None:
-            self._overlay.jump_to_peak()
+        if self.overlay is not None:
+            self.overlay.jump_to_peak()
 
     def save(self, folder: str) -> None:
         """Write the last explanation."""
@@ -177,8 +166,7 @@ class Controller(QObject):
     def cancel(self) -> None:
         """Stop what the user waits for, and what nobody waits for, too."""
         self._next = self._asked = None
-        for lane in self._lanes:
-            lane.cancel()
+        self.lanes.cancel()
 
     def release(self) -> None:
         """Stop everything and let go of the network and the map; the layers stay."""
@@ -193,9 +181,8 @@ class Controller(QObject):
 
     def close(self) -> None:
         """Stop for good when the window has gone: plain attributes alone, Qt may be gone too."""
-        for lane in self._lanes:
-            lane.close()
-        self._overlay = self._anatomy = self._asked = self.explanation = self.model = None
+        self.lanes.close()
+        self.overlay = self.anatomy = self._asked = self.explanation = self.model = None
         self.comparison.forget()
         self._forget()
 
@@ -208,9 +195,10 @@ class Controller(QObject):
     def _cut_now(self, threshold: Threshold) -> None:
         if self.comparison.shown:
             self.comparison.set_threshold(threshold)
-            return
-        if self._overlay is not None and self.explanation is not None:
-            self._overlay.set_cut(self.explanation.scaled.cut(threshold))
+        elif self.overlay is not None and self.explanation is not None:
+            cut = self.explanation.scaled.cut(threshold)
+            self.overlay.set_cut(cut)
+            self.cut_moved.emit(cut)
 
     def _forget(self) -> None:
         """Let go of volumes, networks and answers that were kept for the next question."""
@@ -239,14 +227,8 @@ class Controller(QObject):
             self._on_failed("The volume was removed meanwhile; choose another and compute again.")
             return
         layer, inquiry = asked
-        new = self._anatomy is not layer
-        overlay = self._overlay_over(layer)
-        self.explanation = explanation
-        overlay.show(explanation)
-        if new:
-            self._viewer.layers.selection.active = layer
         self._next = inquiry if inquiry.looks_ahead else None
-        self.explained.emit(explanation)
+        self.show(layer, explanation)
 
     def _on_compared(self, titled: list[tuple[str, Explanation]]) -> None:
         asked, self._asked = self._asked, None
@@ -259,19 +241,19 @@ class Controller(QObject):
 
     def _overlay_over(self, layer: Layer) -> Overlay:
         """Return the overlay of a layer's volume, putting up one where there is none."""
-        if self._overlay is None or self._anatomy is not layer:
+        if self.overlay is None or self.anatomy is not layer:
             self._drop_overlay()
-            self._anatomy, self._overlay = layer, Overlay(self._viewer, layer)
+            self.anatomy, self.overlay = layer, Overlay(self._viewer, layer)
             for name, value in self._display.items():
-                getattr(self._overlay, f"set_{name}")(value)
-        return self._overlay
+                getattr(self.overlay, f"set_{name}")(value)
+        return self.overlay
 
     def _on_cut(self, explanation: Explanation) -> None:
-        if self._overlay is None or self.explanation is None:
+        if self.overlay is None or self.explanation is None:
             return
         self._preview.cancel()
         self.explanation = explanation
-        self._overlay.recut(explanation)
+        self.overlay.recut(explanation)
         self.explained.emit(explanation)
 
     def _on_failed(self, message: str) -> None:
@@ -279,21 +261,20 @@ class Controller(QObject):
         self.failed.emit(message)
 
     def _on_busy_changed(self, _busy: bool) -> None:
-        self.busy_changed.emit(self.busy)
-        if self._next is not None and not self.busy:
+        if self._next is not None and not self.lanes.busy:
             self._ahead.submit(partial(jobs.look_ahead, self._next, self._answers))
             self._next = None
 
     def _on_layer_removed(self, event: Any) -> None:
         self.comparison.lost(event.value)
-        if event.value is self._anatomy:
+        if event.value is self.anatomy:
             self.stop_looking_ahead()
             self._drop_overlay()
             self._forget()
 
     def _drop_overlay(self) -> None:
-        if self._overlay is None:
+        if self.overlay is None:
             return
-        self._overlay.close()
-        self._overlay = self._anatomy = self.explanation = None
+        self.overlay.close()
+        self.overlay = self.anatomy = self.explanation = None
         self.forgotten.emit()

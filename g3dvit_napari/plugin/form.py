@@ -8,7 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
@@ -16,6 +16,7 @@ from g3dvit_napari.plugin.asking.question_box import QuestionBox
 from g3dvit_napari.plugin.asking.run_bar import RunBar
 from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
 from g3dvit_napari.plugin.comparing.compare_box import CompareBox
+from g3dvit_napari.plugin.controls.page import Page
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.maps import saved_differs
 from g3dvit_napari.plugin.picture.view_box import ViewBox
@@ -38,32 +39,29 @@ class ExplainForm(QWidget):
         self.compare, self.run = CompareBox(), RunBar()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
-        groups = QWidget()
-        column = QVBoxLayout(groups)
-        column.setContentsMargins(12, 10, 12, 10)
-        column.setSpacing(16)
-        for box in self.boxes:
-            column.addWidget(box)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(groups)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.head = QVBoxLayout()  # what stays in sight above the pages
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        self.pages.setUsesScrollButtons(False)
+        asked = (self.model, self.volume, self.question, self.threshold, self.compare)
+        self.add_page(
+            "Explain", "What is asked, and how much of the answer is shown.", Page(*asked)
+        )
+        self.add_page("Look", "How volume and map are looked at.", Page(self.view))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(scroll, 1)
+        layout.addLayout(self.head)
+        layout.addWidget(self.pages, 1)
         layout.addWidget(self.run)
         self.run.compute_requested.connect(self.explain_requested)
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self.run.button.click)
 
-    @property
-    def boxes(self) -> tuple[QWidget, ...]:
-        """The groups, from top to bottom."""
-        return self.model, self.volume, self.question, self.threshold, self.view, self.compare
+    def add_page(self, title: str, tip: str, page: QWidget) -> None:
+        """Add a page behind the others, under a short title."""
+        self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
 
     def sizeHint(self) -> QSize:
         """Wide enough for the rows; the height is the dock's affair."""

@@ -104,9 +104,9 @@ class ExplainWidget(QWidget):
         controller.forgotten.connect(self._on_forgotten)
         controller.saved.connect(self._on_saved)
         controller.failed.connect(self._on_failed)
-        controller.cancelled.connect(self._on_cancelled)
-        controller.progressed.connect(form.run.show_progress)
-        controller.busy_changed.connect(form.run.show_busy)
+        controller.lanes.cancelled.connect(self._on_cancelled)
+        controller.lanes.progressed.connect(form.run.show_progress)
+        controller.lanes.busy_changed.connect(form.run.show_busy)
 
     def _layer_events(self) -> tuple[Any, ...]:
         events = self._viewer.layers.events

@@ -141,8 +141,8 @@ def widget(
 
 
 def rest(qtbot: Any, widget: ExplainWidget) -> None:
-    lanes = widget.controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=20_000)
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
 
 
 def click(qtbot: Any, button: Any) -> None:
@@ -175,7 +175,7 @@ def test_marked_methods_are_explained_for_one_class_and_shown(
     qtbot: Any, widget: ExplainWidget, viewer: Any, api: Any
 ) -> None:
     box, words = widget.form.compare, []
-    widget.controller.progressed.connect(lambda _, stage: words.append(stage))
+    widget.controller.lanes.progressed.connect(lambda _, stage: words.append(stage))
     mark(box, "g3dvit", "libra_grad", "rollout")
     with qtbot.waitSignal(widget.controller.comparison.changed):
         click(qtbot, box.go)
@@ -220,7 +220,7 @@ def test_it_can_be_cancelled(qtbot: Any, widget: ExplainWidget, viewer: Any, api
     api.steps, api.pause = 50, 0.02
     click(qtbot, widget.form.compare.go)
     qtbot.waitUntil(lambda: widget.form.run.button.text() == "Cancel")
-    with qtbot.waitSignal(widget.controller.cancelled):
+    with qtbot.waitSignal(widget.controller.lanes.cancelled):
         click(qtbot, widget.form.run.button)
     rest(qtbot, widget)
     assert api.stopped == 1

@@ -47,8 +47,8 @@ def failures(controller) -> list[str]:
 
 
 def rest(qtbot, controller) -> None:
-    lanes = controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=10_000)
+    lanes = controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def with_model(qtbot, controller) -> Controller:
@@ -123,12 +123,12 @@ def test_cancel_changes_nothing(qtbot, controller, anatomy, api, failures) -> No
     api.steps, api.pause = 100, 0.01
     controller.explain(anatomy, "mean", REQUEST)
     qtbot.waitUntil(lambda: len(api.of("explain")) == 2)
-    assert controller.busy
-    with qtbot.waitSignal(controller.cancelled):
+    assert controller.lanes.busy
+    with qtbot.waitSignal(controller.lanes.cancelled):
         controller.cancel()
     rest(qtbot, controller)
     assert controller.explanation is first
-    assert not controller.busy
+    assert not controller.lanes.busy
     assert failures == []
 
 
@@ -147,7 +147,7 @@ def test_errors_are_told_and_it_goes_on(
     rest(qtbot, controller)
     assert str(error) in failures[0]
     assert told == failures
-    assert not controller.busy
+    assert not controller.lanes.busy
     api.error = None
     assert explained(qtbot, controller, anatomy).status == "ok"
 
@@ -178,7 +178,7 @@ def test_cut_moves_at_once_and_is_exact_in_the_end(qtbot, controller, viewer, an
     for keep in np.linspace(5, 20, 10):
         controller.preview(Threshold("keep", float(keep), "patches"))
         qtbot.wait(5)
-    qtbot.waitUntil(lambda: controller._overlay.cut < first.cut)
+    qtbot.waitUntil(lambda: controller.overlay.cut < first.cut)
     assert not api.of("rethreshold")
     threshold = Threshold("keep", 20.0, "patches")
     with qtbot.waitSignal(controller.explained):
@@ -195,11 +195,11 @@ def test_otsu_is_found_outside_the_gui_thread(qtbot, controller, anatomy) -> Non
     otsu = Threshold("otsu", 0.0, "patches")
     controller.preview(otsu)
     qtbot.wait(50)
-    assert controller._overlay.cut == first.cut
+    assert controller.overlay.cut == first.cut
     assert "_patches_in_head" not in vars(first.scaled)
     with qtbot.waitSignal(controller.explained):
         controller.settle(otsu)
-    assert controller._overlay.cut == controller.explanation.cut != first.cut
+    assert controller.overlay.cut == controller.explanation.cut != first.cut
 
 
 def test_settling_waits_for_no_running_question(qtbot, controller, anatomy, api) -> None:
@@ -242,7 +242,7 @@ def test_another_volume_gets_its_own_map(qtbot, controller, viewer, anatomy) -> 
     second = viewer.add_image(data, **keywords)
     found = explained(qtbot, controller, second)
     assert found.relevance.spacing_mm == pytest.approx((3, 3, 3))
-    shown = controller._overlay.layer
+    shown = controller.overlay.layer
     assert np.allclose(shown.extent.world, second.extent.world)
     letters = [key for key in viewer.canvas.overlays if str(key).startswith("g3dvit_side")]
     assert len(letters) == 4
@@ -290,7 +290,7 @@ def test_display_is_kept_for_the_next_map(qtbot, controller, viewer, anatomy) ->
     with_model(qtbot, controller)
     explained(qtbot, controller, anatomy)
     assert str(viewer.scene.camera.orientation[2]) == "left"
-    assert controller._overlay.resolution == "patches"
+    assert controller.overlay.resolution == "patches"
     controller.set_display("view", "volume")
     assert viewer.dims.ndisplay == 3
 

@@ -21,8 +21,8 @@ MEGABYTE = 1 << 20
 
 
 def rest(qtbot, widget) -> None:
-    lanes = widget.controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=10_000)
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
     qtbot.wait(1)
 
 

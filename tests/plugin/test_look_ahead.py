@@ -44,8 +44,8 @@ def failures(controller) -> list[str]:
 
 
 def rest(qtbot, controller) -> None:
-    lanes = controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=10_000)
+    lanes = controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def load(qtbot, controller) -> None:
@@ -88,7 +88,7 @@ def test_another_class_is_served_from_memory(qtbot, controller, viewer, anatomy,
     assert targets(api) == [None, 0]
     assert (found.target, found.request.threshold) == (0, strict)
     assert found.cut == found.scaled.cut(strict)
-    assert controller._overlay.explanation is found
+    assert controller.overlay.explanation is found
     assert viewer.layers[1].name.startswith("healthy")
     again = ask(qtbot, controller, anatomy, replace(PREDICTED, target=1))
     assert (again.target, targets(api)) == (1, [None, 0])
@@ -96,10 +96,11 @@ def test_another_class_is_served_from_memory(qtbot, controller, viewer, anatomy,
 
 def test_looking_ahead_is_unseen(qtbot, looking, api) -> None:
     told: list[object] = []
-    for signal in (looking.busy_changed, looking.progressed, looking.explained, looking.failed):
+    seen = looking.lanes
+    for signal in (seen.busy_changed, seen.progressed, looking.explained, looking.failed):
         signal.connect(lambda *heard: told.append(heard))
     assert looking._ahead.busy
-    assert not looking.busy
+    assert not looking.lanes.busy
     qtbot.wait(150)
     assert api.running == 1
     assert told == []

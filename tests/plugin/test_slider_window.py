@@ -70,10 +70,10 @@ def move(form, *amounts: float) -> np.ndarray:
 
 def release(qtbot, form) -> np.ndarray:
     """Wait until the threshold has settled and return the picture that stays."""
-    lanes, pause = form.controller._lanes, form.form.threshold._pause
+    lanes, pause = form.controller.lanes, form.form.threshold._pause
     pause.start(0)
     qtbot.waitUntil(lambda: not pause.isActive())
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes))
+    qtbot.waitUntil(lambda: lanes.at_rest)
     assert form.controller.explanation.request.threshold == form.form.threshold.threshold()
     return photograph(form)
 

@@ -25,8 +25,8 @@ def widget(qtbot, viewer):
 
 
 def rest(qtbot, widget) -> None:
-    lanes = widget.controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=10_000)
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def add_head(viewer, **how):
@@ -123,11 +123,11 @@ def test_method_brings_its_own_stage(ready) -> None:
 
 def test_slider_moves_the_gate_and_settles(qtbot, ready, api) -> None:
     press(qtbot, ready)
-    before = ready.controller._overlay.cut
+    before = ready.controller.overlay.cut
     with qtbot.waitSignal(ready.controller.explained):
         ready.form.threshold.slider.setValue(25.0)
         qtbot.wait(60)
-        assert ready.controller._overlay.cut < before
+        assert ready.controller.overlay.cut < before
         assert not api.of("rethreshold")
     assert ready.controller.explanation.request.threshold == Threshold("keep", 25.0, "patches")
     assert len(api.of("explain")) == 1

@@ -31,8 +31,8 @@ def window(make_napari_viewer):
 
 
 def rest(qtbot, widget) -> None:
-    lanes = widget.controller._lanes
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes), timeout=20_000)
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
 
 
 def load(qtbot, widget, path: str) -> None:
@@ -161,7 +161,7 @@ def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
         slow()
     click(qtbot, widget.form.run.button)
     qtbot.waitUntil(lambda: len(api.of("explain")) == 1 + ahead)
-    lanes = widget.controller._lanes
+    lanes = widget.controller.lanes
     if how == "window":
         window.close()
     else:
@@ -170,7 +170,7 @@ def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
     del widget
     gc.collect()
     qtbot.waitUntil(lambda: api.stopped == 1, timeout=3000)
-    qtbot.waitUntil(lambda: not any(lane.busy for lane in lanes))
+    qtbot.waitUntil(lambda: lanes.at_rest)
     if how == "dock":
         again = open_form(window)  # a new form in the same window
         load(qtbot, again, "/d/vit.pth")
