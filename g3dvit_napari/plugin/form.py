@@ -23,6 +23,8 @@ from g3dvit_napari.plugin.picture.view_box import ViewBox
 from g3dvit_napari.plugin.threshold.threshold_box import ThresholdBox
 
 WIDTH = 300
+PAGES = ("Explain", "Compare", "Look", "Places", "Time", "QA")  # from left to right
+_TABS = "QTabBar::tab { padding: 5px; min-width: 0px; min-height: 16px; }"  # all of them fit into 280 pixels
 _SPECS = (".yaml", ".yml")
 
 
@@ -43,10 +45,10 @@ class ExplainForm(QWidget):
         self.pages = QTabWidget()
         self.pages.setDocumentMode(True)
         self.pages.setUsesScrollButtons(False)
-        asked = (self.model, self.volume, self.question, self.threshold, self.compare)
-        self.add_page(
-            "Explain", "What is asked, and how much of the answer is shown.", Page(*asked)
-        )
+        self.pages.setStyleSheet(_TABS)
+        asked = Page(self.model, self.volume, self.question, self.threshold)
+        self.add_page("Explain", "What is asked, and how much of the answer is shown.", asked)
+        self.add_page("Compare", "Several explanations side by side.", Page(self.compare))
         self.add_page("Look", "How volume and map are looked at.", Page(self.view))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -60,8 +62,15 @@ class ExplainForm(QWidget):
         shortcut.activated.connect(self.run.button.click)
 
     def add_page(self, title: str, tip: str, page: QWidget) -> None:
-        """Add a page behind the others, under a short title."""
-        self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
+        """Add a page in its place in `PAGES`."""
+        there = [self.pages.tabText(number) for number in range(self.pages.count())]
+        place = sum(PAGES.index(other) < PAGES.index(title) for other in there)
+        self.pages.setTabToolTip(self.pages.insertTab(place, page, title), tip)
+
+    def turn_to(self, title: str) -> None:
+        """Bring a page to the front."""
+        titles = [self.pages.tabText(number) for number in range(self.pages.count())]
+        self.pages.setCurrentIndex(titles.index(title))
 
     def sizeHint(self) -> QSize:
         """Wide enough for the rows; the height is the dock's affair."""

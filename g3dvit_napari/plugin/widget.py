@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Layer
 from napari.utils.notifications import show_info, show_warning
@@ -26,6 +26,16 @@ TITLE = "Explain a 3D ViT"
 FOLLOW_MS = 300
 
 
+class Feature(Protocol):
+    """A page and what stands behind it; it listens to the viewer while the dock is open."""
+
+    def attach(self) -> None:
+        """Start listening to the viewer."""
+
+    def detach(self) -> None:
+        """Stop listening, and let go of volumes and maps; layers stay."""
+
+
 class ExplainWidget(QWidget):
     """Explain what a 3D Vision Transformer saw in a volume."""
 
@@ -36,6 +46,7 @@ class ExplainWidget(QWidget):
         self._attached = False
         self.form = ExplainForm()
         self.controller = Controller(viewer)
+        self.features: tuple[Feature, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
@@ -121,6 +132,8 @@ class ExplainWidget(QWidget):
         self._viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed)
         self._on_ndisplay_changed()
         self._offer_layers()
+        for feature in self.features:
+            feature.attach()
 
     def _detach(self) -> None:
         if not self._attached:
@@ -130,6 +143,8 @@ class ExplainWidget(QWidget):
             event.disconnect(self._on_layers_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
         self._follow.stop()
+        for feature in self.features:
+            feature.detach()
         self.controller.release()
 
     def _volumes(self) -> dict[str, Layer]:
