@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from g3dvit_napari import summaries
 from g3dvit_napari.core.doubts import doubts_about
 from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.fit import Placement
@@ -58,6 +59,7 @@ __all__ = [
     "predict",
     "rethreshold",
     "save",
+    "summaries",
     "why_not",
 ]
 

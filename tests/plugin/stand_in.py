@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from made_heads import explanation_of
 
+from g3dvit_napari import summaries
 from g3dvit_napari.core.registry import Entry, Parameter
 from g3dvit_napari.core.types import (
     Explanation,
@@ -94,6 +95,7 @@ class StandIn:
     """Has the names of `g3dvit_napari.api`; remembers how it was called."""
 
     METHODS = ENTRIES
+    summaries = summaries
 
     def __init__(self, reasons: Mapping[str, str] | None = None) -> None:
         self.reasons = dict(reasons or {})
