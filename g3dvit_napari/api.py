@@ -17,7 +17,6 @@ from g3dvit_napari.core.doubts import doubts_about
 from g3dvit_napari.core.errors import MethodError, SpecError
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.progress import Progress
-from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.result import explanation_of
 from g3dvit_napari.core.spec import ModelSpec, read_spec, spec_beside
 from g3dvit_napari.core.types import (
@@ -34,6 +33,7 @@ from g3dvit_napari.io.nifti import read_frames, read_volume
 from g3dvit_napari.io.results import save_explanation
 from g3dvit_napari.io.same_grid import SameGrid
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.randomised import randomised
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,6 +57,7 @@ __all__ = [
     "load_model",
     "load_volume",
     "predict",
+    "randomised",
     "rethreshold",
     "save",
     "summaries",
@@ -246,7 +247,7 @@ def explain_classes(
     if progress is not None:
         progress(1.0, "placing the map")
     warnings = doubts_about(placement) + maps.remarks + moved_from(asked_device, model)
-    cut_at, provenance = _cut_at(entry, threshold, keep), provenance_of(model, warnings)
+    cut_at, provenance = entry.cut_at(threshold, keep), provenance_of(model, warnings)
     return [
         explanation_of(
             maps.of_class(row),
@@ -292,8 +293,3 @@ def why_not(method: str, model: ModelHandle) -> str | None:
 
     reason = lacking(METHODS[method].needs, model.offers)
     return f"{method} cannot explain this network: {reason}" if reason else None
-
-
-def _cut_at(entry: Entry, threshold: Threshold | None, keep: float | None) -> Threshold:
-    cut_at = threshold or Threshold(stage=entry.keep_stage)
-    return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)

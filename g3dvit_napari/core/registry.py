@@ -6,10 +6,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from g3dvit_napari.core.errors import MethodError, unknown_name
+from g3dvit_napari.core.types import Threshold
 
 Cost = Literal["instant", "one pass", "many passes"]
 
@@ -79,6 +80,11 @@ class Entry:
             if name not in known:
                 raise MethodError(unknown_name(f"parameter of {self.name}", name, known))
         return {name: p.check(given.get(name, p.default)) for name, p in known.items()}
+
+    def cut_at(self, threshold: Threshold | None, keep: float | None = None) -> Threshold:
+        """Return where to cut: as given or by default, keeping so many per cent."""
+        cut_at = threshold or Threshold(stage=self.keep_stage)
+        return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)
 
 
 class Registry(Mapping[str, Entry]):
