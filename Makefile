@@ -5,10 +5,13 @@ export PYTHON
 
 BIN := .venv/bin
 ON_A_DISPLAY := sh tools/display.sh
+# Where bindings differ: the form as a whole, signals across threads, who owns what.
+PYSIDE_TESTS = $(wildcard tests/plugin/test_*window.py) \
+	$(patsubst %,tests/plugin/test_%.py,controller lane leaks widget)
 
 help:
 	@echo "make demo       see it: the sample brain, explained (screenshots in demo_output/ without a display)"
-	@echo "make test       prove it: every check and the whole test suite, under PyQt5 and PyQt6"
+	@echo "make test       prove it: every check and the whole test suite, under PyQt5, PyQt6 and PySide6"
 	@echo "make check      the five checks of every commit: ruff check, ruff format, mypy, lint-imports, pytest"
 	@echo "make samples    make the sample data again"
 	@echo "make wheel      build the wheel into dist/"
@@ -23,6 +26,8 @@ demo:
 test: check
 	@echo "[test] once more under PyQt6: the plugin"
 	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(ON_A_DISPLAY) $(BIN)/python -m pytest tests/plugin
+	@echo "[test] and under PySide6: windows, workers, memory"
+	@QT_API=pyside6 PYTEST_QT_API=pyside6 $(ON_A_DISPLAY) $(BIN)/python -m pytest $(PYSIDE_TESTS)
 
 check:
 	@sh tools/setup.sh test

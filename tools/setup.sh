@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prepare a fresh machine: sh tools/setup.sh demo|test
 #   demo  what running the program needs
-#   test  that, the second Qt binding and the tools of the test suite
+#   test  that, the other Qt bindings and the tools of the test suite
 # Steps that are done already are skipped. PYTHON=/path/to/python picks the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
@@ -84,7 +84,7 @@ install_python_packages() {
     fi
     if [ "$purpose" = test ]; then
         say "installing the program and the tools of the test suite (a few minutes)"
-        pip_install --editable ".[pyqt5,pyqt6,dev]"
+        pip_install --editable ".[pyqt5,pyqt6,pyside6,dev]"
         # A reference in tests. Its own requirements would replace the pinned torch.
         pip_install --no-deps vit-pytorch
     else

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 
@@ -18,26 +17,6 @@ Report = Callable[[float, str], None]
 Work = Callable[[Report], Any]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class _Failure:
-    """A RuntimeError carried home as a result: the worker would swallow it (see `_carry`)."""
-
-    error: RuntimeError
-
-
-def _carry(work: Work, report: Report) -> Generator[None, None, Any]:
-    """Run `work` as a napari worker wants it.
-
-    A generator's RuntimeError is taken by napari's worker for a deleted Qt object: it neither
-    reports nor finishes. PyTorch raises little else, so it travels as a value instead.
-    """
-    yield
-    try:
-        return work(report)
-    except RuntimeError as error:
-        return _Failure(error)
 
 
 class Lane(QObject):
@@ -101,14 +80,20 @@ class Lane(QObject):
                 told, told_at = stage, now
                 self._reported.emit(worker, fraction, stage)
 
+        # superqt's worker, not napari's: that one keeps a record of every worker in its window, and
+        # its own listeners fail under PySide6 when work is stopped.
+        errand = [work]
+
+        def run() -> Any:  # under PySide6 some workers stay for good: what they held shall not
+            return errand.pop()(report)
+
         worker = self._worker = create_worker(
-            _carry,
-            work,
-            report,
+            run,
             _start_thread=False,
             _connect={
                 "returned": self._on_returned,
                 "errored": self._on_errored,
+                "warned": self._on_warned,
                 "finished": self._on_finished,
             },
         )
@@ -124,9 +109,7 @@ class Lane(QObject):
             self.progressed.emit(fraction, stage)
 
     def _on_returned(self, result: Any) -> None:
-        if isinstance(result, _Failure):
-            self._on_errored(result.error)
-        elif not self._stale:
+        if not self._stale:
             self.succeeded.emit(result)
 
     def _on_errored(self, error: Exception) -> None:
@@ -135,6 +118,9 @@ class Lane(QObject):
         if not isinstance(error, G3DViTError):
             _log.error("%s failed", self._name, exc_info=error)
         self.failed.emit(sentence(error))
+
+    def _on_warned(self, warning: tuple[Any, ...]) -> None:
+        _log.warning("%s: %s", self._name, warning[0])
 
     def _on_finished(self) -> None:
         stopped = self._stale and not self._closed

@@ -114,7 +114,7 @@ def test_late_result_of_cancelled_work_is_dropped(qtbot, lane, ear) -> None:
     ("error", "words"),
     [
         (VolumeError("no voxel; fetch it again"), "no voxel; fetch it again"),
-        # napari's worker takes this kind for a deleted widget and would never finish
+        # a generator worker takes this kind for a deleted widget and would never finish
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "RuntimeError: mat1 and mat2"),
         (RuntimeError("CUDA out of memory. Tried to"), "Choose the device 'cpu'"),
         (MemoryError("no room"), "Out of memory"),
