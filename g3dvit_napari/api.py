@@ -33,6 +33,7 @@ from g3dvit_napari.io.nifti import read_frames, read_volume
 from g3dvit_napari.io.results import save_explanation
 from g3dvit_napari.io.same_grid import SameGrid
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.device import device_state, usual_device
 from g3dvit_napari.models.randomised import randomised
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "Prediction",
     "Threshold",
     "Volume",
+    "device_state",
     "explain",
     "explain_classes",
     "inspect_checkpoint",
@@ -61,6 +63,7 @@ __all__ = [
     "rethreshold",
     "save",
     "summaries",
+    "usual_device",
     "why_not",
 ]
 

@@ -1,4 +1,4 @@
-"""The shell: g3dvit explain, inspect, methods, demo. What is heavy loads inside the commands."""
+"""The shell: explain, inspect, methods, doctor, demo. What is heavy loads inside the commands."""
 
 from g3dvit_napari.cli.app import app, main
 

@@ -164,6 +164,14 @@ def methods(
 
 
 @app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, what draws and what computes here: to be pasted into a report."""
+    from g3dvit_napari.cli.doctor import report
+
+    report(as_json=as_json)
+
+
+@app.command()
 def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Write screenshots and results, then close.")
