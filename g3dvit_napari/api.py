@@ -23,6 +23,7 @@ from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
     ObjectiveKind,
+    Origin,
     Prediction,
     Threshold,
     TokenMaps,
@@ -236,15 +237,16 @@ def explain_classes(
     other = None if against is None else class_number(against, model.class_names)
     asked = Objective(objective, other, model.output)
 
-    def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps]:
+    def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps, Origin]:
         prediction = prediction_of(run)
         wanted = range(len(prediction.logits)) if targets is None else targets
         numbers = tuple(prediction.number_of(target) for target in wanted)
         run.files = SameGrid(placement)
-        return prediction, numbers, entry.function(run, numbers, **checked)
+        origin: Origin = "kept pass" if run.kept else "network"
+        return prediction, numbers, entry.function(run, numbers, **checked), origin
 
     passes = 1 if entry.cost == "instant" else 2  # there, or there and back
-    prediction, numbers, maps = with_pass(
+    prediction, numbers, maps, origin = with_pass(
         model, placement.to_tensor(), progress, work, passes=passes, objective=asked
     )
     if progress is not None:
@@ -260,6 +262,7 @@ def explain_classes(
             signed=entry.signed,
             seconds=time.perf_counter() - started,
             provenance=provenance,
+            origin=origin,
         )
         for row, number in enumerate(numbers)
     ]

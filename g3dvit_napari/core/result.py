@@ -10,7 +10,7 @@ import numpy as np
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.scaled_map import ScaledMap
 from g3dvit_napari.core.threshold import limits_of, scaled, status_of
-from g3dvit_napari.core.types import Explanation, ExplanationRequest, Prediction, TokenMaps
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Origin, Prediction, TokenMaps
 
 
 def explanation_of(
@@ -22,6 +22,7 @@ def explanation_of(
     signed: bool,
     seconds: float,
     provenance: Mapping[str, Any],
+    origin: Origin = "network",
 ) -> Explanation:
     """Judge, scale, cut and place one raw map (f h w) of one class.
 
@@ -48,4 +49,5 @@ def explanation_of(
         seconds=seconds,
         provenance=provenance,
         figures=raw.figures[0] if raw.figures else {},
+        origin=origin,
     )

@@ -21,6 +21,7 @@ Stage = Literal["patches", "voxels"]
 ThresholdKind = Literal["keep", "mass", "otsu", "value", "absolute", "none"]
 ObjectiveKind = Literal["logit", "probability", "log_probability", "contrast"]
 Output = Literal["classes", "binary", "regression"]
+Origin = Literal["network", "kept pass", "memory"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +214,9 @@ class Explanation:
         The threshold on the scaled map that `request.threshold` came to; None when nothing is cut.
     figures
         What the method measured of itself, such as its completeness error.
+    origin
+        Whether the network's forward pass was run for it, kept from an earlier question about the
+        same input, or the whole answer was known already.
     """
 
     request: ExplanationRequest
@@ -228,6 +232,7 @@ class Explanation:
     seconds: float
     provenance: Mapping[str, Any]
     figures: Mapping[str, float] = field(default_factory=dict)
+    origin: Origin = "network"
 
     @property
     def signed(self) -> bool:

@@ -110,10 +110,13 @@ class ModelHandle:
         from g3dvit_napari.models.passes.forward import run_forward
 
         key = (_content(image), _state(self.network))
-        if self._last is None or self._last[0] != key:
+        kept = self._last is not None and self._last[0] == key
+        if self._last is None or not kept:
             self._last = None  # free the memory of the old pass before the new one needs it
             self._last = (key, run_forward(self, self.prepared(image), tick))
-        return self._last[1].asked(tick, objective or Objective(output=self.output))
+        run = self._last[1].asked(tick, objective or Objective(output=self.output))
+        run.kept = kept
+        return run
 
     def forget(self) -> None:
         """Drop the remembered pass and its memory."""

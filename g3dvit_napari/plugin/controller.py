@@ -6,6 +6,7 @@ outside the GUI thread; layers are touched only here, in the GUI thread.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import qthrottled
 
-from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
 from g3dvit_napari.plugin.comparing.side_by_side import SideBySide
@@ -85,6 +86,8 @@ class Controller(QObject):
     def show(self, layer: Layer, explanation: Explanation) -> None:
         """Lay an explanation of a layer's volume over it; no network is needed."""
         self.end_comparison()
+        self._pictures.cancel()  # a cut of what was shown before
+        self._preview.cancel()
         new = self.anatomy is not layer
         overlay = self._overlay_over(layer)
         self.explanation = explanation
@@ -114,12 +117,16 @@ class Controller(QObject):
         """Make way for a request, and return it."""
         self._pictures.cancel()
         self.stop_looking_ahead()
+        inquiry = jobs.Inquiry(model, self.fetching(layer, frame), request)
+        self._asked = layer, inquiry
+        return inquiry
+
+    def fetching(self, layer: Layer, frame: str) -> Callable[[], Volume]:
+        """Return what fetches the volume of a layer, or the "current" frame of a series."""
         chosen: jobs.Frame = "mean"
         if frame == "current" and layer.ndim > 3:
             chosen = self.frame_index(layer)
-        inquiry = jobs.Inquiry(model, partial(self._memo.volume, layer, chosen), request)
-        self._asked = layer, inquiry
-        return inquiry
+        return partial(self._memo.volume, layer, chosen)
 
     def stop_looking_ahead(self) -> None:
         """Fetch no further classes of what is shown: something else matters now."""

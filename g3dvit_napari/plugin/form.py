@@ -14,6 +14,7 @@ from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
 from g3dvit_napari.plugin.asking.question_box import QuestionBox
 from g3dvit_napari.plugin.asking.run_bar import RunBar
+from g3dvit_napari.plugin.asking.standing import what_ran
 from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
 from g3dvit_napari.plugin.comparing.compare_box import CompareBox
 from g3dvit_napari.plugin.controls.page import Page
@@ -108,7 +109,8 @@ class ExplainForm(QWidget):
         self.threshold.offer_raw(found.scaled.limits if found.status == "ok" else None)
         self.view.offer_map(True, saved_differs(found))
         doubts = (found.message if found.status != "ok" else "", *found.warnings)
-        self.run.show_result(answer(found), "\n".join(filter(None, doubts)))
+        ran = what_ran(found, self.question.cost_of(found.request.method))
+        self.run.show_result(answer(found, ran), "\n".join(filter(None, doubts)))
 
     def dragEnterEvent(self, event: Any) -> None:
         """Accept local files."""
@@ -137,8 +139,8 @@ class ExplainForm(QWidget):
             )
 
 
-def answer(found: Explanation) -> str:
-    """Return an explanation's result in words: the prediction, then what is shown."""
+def answer(found: Explanation, ran: str) -> str:
+    """Return an explanation's result in words: the prediction, what is shown, and what it took."""
     names = found.prediction.class_names
     words = []
     if isnan(found.probability):  # a regression
@@ -152,5 +154,4 @@ def answer(found: Explanation) -> str:
     frame = found.relevance.source.frame if found.relevance.source else ""
     if frame:
         words.append(frame)
-    words.append(f"{found.seconds:.2f}\u00a0s")
-    return f"{first}\n{' · '.join(words)}"
+    return f"{first}\n{' · '.join([*words, ran])}"

@@ -127,7 +127,8 @@ def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) 
     known = answers.recall(question, request.target)
     if known is not None:
         same = known.request.threshold == request.threshold
-        return known if same else rethreshold(known, request.threshold, report)
+        found = known if same else rethreshold(known, request.threshold, report)
+        return replace(found, origin="memory")
     found = _explained(inquiry, volume, request.target, report)
     answers.remember(question, found)
     return found

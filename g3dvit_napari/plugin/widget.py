@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Layer
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.controller import Controller
+from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
+from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
 TITLE = "Explain a 3D ViT"
-FOLLOW_MS = 300
 
 
 class Feature(Protocol):
@@ -46,21 +48,22 @@ class ExplainWidget(QWidget):
         self._attached = False
         self.form = ExplainForm()
         self.controller = Controller(viewer)
-        self.features: tuple[Feature, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._follow = QTimer(self)
-        self._follow.setSingleShot(True)
-        self._follow.setInterval(FOLLOW_MS)
-        self._follow.timeout.connect(self.compute)
-        self._asked = False  # whether this network was asked about this volume: changes may follow
         recall(self.form, self._settings)
         for name in REMEMBERED_VIEW:
             self.controller.set_display(name, self.form.view.switches[name].value())
         self._wire_requests()
         self._wire_answers()
+        self._following = Following(self.form, self.controller, self._layer)
+        self._following.due.connect(self.compute)
+        prediction = PredictionDesk(self.form, self.controller, self._layer)
+        history = HistoryDesk(viewer, self.form, self.controller, self._turn_to)
+        prediction.bars.header.addWidget(history.bar)
+        prediction.asked.connect(self._following.press)
+        self.features: tuple[Feature, ...] = (prediction, history)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 
@@ -76,7 +79,7 @@ class ExplainWidget(QWidget):
         """Explain what the form asks for; nothing happens while something is missing."""
         layer = self._layer()
         if layer is not None and self.controller.model is not None:
-            self._asked = True
+            self._following.note_question()
             self.controller.explain(layer, self.form.volume.frame, self.form.request())
 
     def event(self, event: QEvent) -> bool:
@@ -93,7 +96,6 @@ class ExplainWidget(QWidget):
         form.model.model_requested.connect(controller.load_model)
         form.volume.file_requested.connect(controller.open_volume)
         form.volume.volume_changed.connect(self._on_volume_changed)
-        form.question.changed.connect(self._on_question_changed)
         form.question.method_changed.connect(self._on_method_changed)
         form.threshold.moved.connect(controller.preview)
         form.threshold.settled.connect(self._on_threshold_settled)
@@ -142,7 +144,7 @@ class ExplainWidget(QWidget):
         for event in self._layer_events():
             event.disconnect(self._on_layers_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
-        self._follow.stop()
+        self._following.stop()
         for feature in self.features:
             feature.detach()
         self.controller.release()
@@ -179,7 +181,6 @@ class ExplainWidget(QWidget):
 
     def _on_volume_changed(self) -> None:
         layer = self._layer()
-        self._asked = False
         self.controller.stop_looking_ahead()
         self.form.volume.show_series(layer.data.shape[0] if layer and layer.ndim == 4 else 0)
         source = entry_of(layer).get("source") if layer is not None else None
@@ -187,11 +188,11 @@ class ExplainWidget(QWidget):
         self.form.question.show_probabilities(None, None)
         self._adapt()
 
-    def _on_question_changed(self) -> None:
-        entry = self.form.question.entry
-        quick = entry is not None and entry.cost != "many passes"
-        if self._asked and quick and self.form.run.live.isChecked():
-            self._follow.start()
+    def _turn_to(self, layer: Layer) -> None:
+        """Choose the volume of an earlier result; what was about to be computed is not any more."""
+        self._following.stop()
+        if self._layer() is not layer:
+            self.choose_layer(layer)
 
     def _on_compare_requested(self, methods: list[str]) -> None:
         layer = self._layer()
@@ -221,7 +222,6 @@ class ExplainWidget(QWidget):
             self.controller.save(folder)
 
     def _on_model_changed(self, model: LoadedModel | None) -> None:
-        self._asked = False
         self.form.show_model(model)
         self._adapt()
         self._remember()
@@ -231,7 +231,6 @@ class ExplainWidget(QWidget):
         self._remember()
 
     def _on_forgotten(self) -> None:
-        self._asked = False
         self.form.view.offer_map(False)
         self.form.run.show_result("")
 
@@ -239,11 +238,9 @@ class ExplainWidget(QWidget):
         show_info(f"Saved {len(paths)} files in {paths[-1].parent}")
 
     def _on_failed(self, message: str) -> None:
-        self._asked = self.controller.explanation is not None
         self.form.run.show_result("", message, failed=True)
 
     def _on_cancelled(self) -> None:
-        self._asked = self.controller.explanation is not None
         self.form.run.show_result("", "Cancelled; nothing was changed.")
 
     def _remember(self) -> None:

@@ -17,6 +17,7 @@ from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
     ObjectiveKind,
+    Prediction,
     Threshold,
     Volume,
 )
@@ -152,6 +153,14 @@ class StandIn:
         )
         request = ExplanationRequest(method, number, parameters, threshold, objective, against)
         return replace(made, request=request)
+
+    def predict(
+        self, volume: Volume, model: Handle, progress: Callable[[float, str], None]
+    ) -> Prediction:
+        self._called("predict", volume=volume)
+        assert model is self.handle
+        progress(0.5, "running the network")
+        return explanation_of(volume).prediction
 
     def rethreshold(self, explanation: Explanation, threshold: Threshold) -> Explanation:
         self._called("rethreshold", threshold=threshold)

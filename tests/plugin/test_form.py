@@ -455,7 +455,7 @@ def test_answer_in_words(form) -> None:
     form.show_model(loaded())
     form.show_explanation(explanation_of(head(), target=0))
     assert form.run.result.text() == (
-        "Predicted lesion (p = 0.95)\nshown: healthy (p = 0.05) · 0.10\u00a0s"
+        "Predicted lesion (p = 0.95)\nshown: healthy (p = 0.05) · ran the network (0.10\u00a0s)"
     )
     assert not form.run.warning.isVisible()
     assert form.view.save.isEnabled()

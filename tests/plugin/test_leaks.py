@@ -13,10 +13,11 @@ from qtpy.QtWidgets import QApplication, QWidget
 from stand_in import StandIn
 
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.history.past import MOST_RESULTS
 from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.widget import ExplainWidget
 
-RUNS = 50
+RUNS, WARM = 50, MOST_RESULTS + 2  # the history is full after the first of them
 MEGABYTE = 1 << 20
 
 
@@ -88,14 +89,14 @@ def test_fifty_computations_leave_nothing_behind(qtbot, viewer, widget) -> None:
             "widgets": len(QApplication.allWidgets()),
         }
 
-    for _ in range(6):
+    for _ in range(WARM):
         once()
     before, memory = census(), psutil.Process().memory_info().rss
-    for _ in range(RUNS - 6):
+    for _ in range(RUNS - WARM):
         once()
     after = census()
     assert after == before
-    assert explanations() <= 3  # the last one, and cuts of it that were on their way
+    assert explanations() <= MOST_RESULTS + 2  # and cuts that were on their way
     assert after["layers"] == 2
     assert psutil.Process().memory_info().rss - memory < 20 * MEGABYTE
 

@@ -47,10 +47,13 @@ class Asked:
         The number that is explained of each class.
     files
         What reads the files that a request names; None where no volume is known, only an image.
+    kept
+        Whether the network ran for an earlier request, not for this one.
     """
 
     logits: Tensor
     files: Files | None = None
+    kept = False
 
     def __init__(self, model: ModelHandle, image: Tensor, tick: Tick) -> None:
         self.model, self.image, self.tick = model, image, tick

@@ -37,6 +37,7 @@ class ForwardPass(Protocol):
     tick: Tick  # called between steps of work; counts them, and may raise
     objective: Objective
     files: Files | None  # None where no volume is known, only an image
+    kept: bool  # from an earlier question about the same image
 
     def asked(self, tick: Tick, objective: Objective) -> ForwardPass:
         """Return the same pass for another request."""

@@ -77,7 +77,7 @@ def titled(entry: Entry) -> str:
 
 
 def tip_of(entry: Entry, reason: str = "") -> str:
-    """Return what a method is, in a few lines that wrap; why it cannot be served comes first."""
+    """Return what a method is, in a few lines that wrap; a reason for its place comes first."""
     facts = "One map per class" if entry.class_specific else "The same map for every class"
     facts += ", signed." if entry.signed else "."
     lines = [reason, entry.summary, facts, entry.reference]

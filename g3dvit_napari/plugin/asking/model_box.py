@@ -10,13 +10,13 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from g3dvit_napari.core.spec import preset_names
-from g3dvit_napari.plugin.asking.summary import Summary
+from g3dvit_napari.plugin.asking.summary import Summary, in_one_line
 from g3dvit_napari.plugin.controls.choice import Choice
+from g3dvit_napari.plugin.controls.fold import Fold
 from g3dvit_napari.plugin.controls.section import (
     Section,
     browse_button,
     note,
-    set_note,
     side_by_side,
 )
 
@@ -59,10 +59,14 @@ class ModelBox(Section):
             self.devices,
             "Where the network runs. Automatic takes a CUDA GPU when there is one.",
         )
+        self.fold = Fold("More of the network", "What it is, how it is fed, where it runs.")
+        self.add_wide(self.fold)
         self.summary = Summary()
         self.add_wide(self.summary)
         self.remark = note()
         self.add_wide(self.remark)
+        self._unfold()
+        self.fold.toggled.connect(self._unfold)
         self.folder = ""
         self._spec_now: str = _BESIDE
         self.browse.clicked.connect(self._on_browse)
@@ -93,9 +97,21 @@ class ModelBox(Section):
         self._request()
 
     def show_summary(self, rows: Mapping[str, str], remark: str = "") -> None:
-        """Show what the network is; no rows: no network."""
+        """Show what the network is, in one line unless unfolded; no rows: no network."""
         self.summary.show_rows(rows)
-        set_note(self.remark, remark)
+        self.remark.setText(remark)
+        self.fold.show_line(in_one_line(rows))
+        self._unfold()
+
+    def _unfold(self, *_: object) -> None:
+        """While there is no network, how one is read must be in sight."""
+        known = self.summary.known
+        unfolded = self.fold.isChecked() or not known
+        self.fold.setVisible(known)
+        self.show_row(self.specs, unfolded)
+        self.show_row(self.devices, unfolded)
+        self.summary.setVisible(known and unfolded)
+        self.remark.setVisible(bool(self.remark.text()) and unfolded)
 
     def _offer_files(self, paths: list[str], chosen: str) -> None:
         names = {path: Path(path).name for path in paths[:_RECENT]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -19,16 +19,19 @@ _WIDEST = 2**31 - 1
 class ParameterControls(Rows):
     """One row per parameter; rebuilt when another method is chosen."""
 
-    changed = Signal()
+    changed = Signal(bool)  # whether more may follow at once, as while a number is set
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._read: dict[str, Callable[[], Any]] = {}
         self._remembered: dict[str, Any] = {}
 
-    def offer(self, entry: Entry, blocks: int) -> None:
-        """Show the parameters of `entry`; `blocks` is the depth of the network."""
-        self._remembered |= self.values()
+    def offer(self, entry: Entry, blocks: int, values: Mapping[str, Any] | None = None) -> None:
+        """Show the parameters of `entry`, as they were left or with `values`.
+
+        `blocks` is the depth of the network.
+        """
+        self._remembered |= {**self.values(), **(values or {})}
         self.clear()
         self._read = {}
         for parameter in entry.parameters:
@@ -83,7 +86,7 @@ class ParameterControls(Rows):
         spin.setSingleStep(convert(step))
         spin.setValue(value)
         spin.setKeyboardTracking(False)
-        spin.valueChanged.connect(self._on_changed)
+        spin.valueChanged.connect(self._on_number)
         return spin, spin.value
 
     def _text(self, value: str) -> _Control:
@@ -92,7 +95,10 @@ class ParameterControls(Rows):
         return line, line.text
 
     def _on_changed(self, *_: object) -> None:
-        self.changed.emit()
+        self.changed.emit(False)
+
+    def _on_number(self, *_: object) -> None:
+        self.changed.emit(True)
 
 
 def _decimal() -> QDoubleSpinBox:

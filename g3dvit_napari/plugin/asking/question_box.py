@@ -9,8 +9,8 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from g3dvit_napari.core.registry import Entry
-from g3dvit_napari.core.types import ObjectiveKind, Output
+from g3dvit_napari.core.registry import Cost, Entry
+from g3dvit_napari.core.types import ExplanationRequest, ObjectiveKind, Output
 from g3dvit_napari.plugin.asking.method_list import FIRST, RECOMMENDED, MethodList, tip_of
 from g3dvit_napari.plugin.asking.parameters import ParameterControls
 from g3dvit_napari.plugin.controls.choice import Choice
@@ -22,6 +22,7 @@ WHY_RECOMMENDED = (
     "networks may differ."
 )
 _PREDICTED = -1
+_SAME = "This method's map is the same for every class."
 _NO_MODEL = "Load a checkpoint first."
 OBJECTIVES: dict[Output, dict[ObjectiveKind, str]] = {
     "classes": {
@@ -42,7 +43,7 @@ OBJECTIVES: dict[Output, dict[ObjectiveKind, str]] = {
 class QuestionBox(Section):
     """What is asked of the network."""
 
-    changed = Signal()
+    changed = Signal(bool)  # whether more may follow at once, as while a number is set
     method_changed = Signal()  # before `changed`
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -52,7 +53,7 @@ class QuestionBox(Section):
             "&Class",
             self.targets,
             "The class whose evidence is shown. The predicted one unless you choose another;\n"
-            "probabilities appear after the first computation.",
+            "a click on a bar of the prediction does the same.",
         )
         self.objectives, self.others = Choice(), Choice()
         self.add_row(
@@ -104,6 +105,35 @@ class QuestionBox(Section):
     def against(self) -> int | None:
         """The number of the class to contrast with; None where nothing is contrasted."""
         return self.others.value() if self.objective == "contrast" else None
+
+    @property
+    def why_no_class(self) -> str:
+        """Why no class can be chosen; empty where one can."""
+        entry = self.entry
+        return "" if entry is None or entry.class_specific else _SAME
+
+    def title_of(self, method: str) -> str:
+        """Return the title of a method that is on offer."""
+        return self._entries[method].title if method in self._entries else method
+
+    def cost_of(self, method: str) -> Cost | None:
+        """Return what a method on offer costs."""
+        return self._entries[method].cost if method in self._entries else None
+
+    def choose_class(self, number: int | None) -> None:
+        """Choose a class as if it had been chosen in the list; None: the predicted one."""
+        self.targets.choose(_PREDICTED if number is None else number)
+
+    def choose(self, request: ExplanationRequest, predicted: int) -> None:
+        """Show a question that was asked before, without telling anyone."""
+        blocked = self.blockSignals(True)
+        self.methods.choose(request.method)
+        if self.entry is not None:
+            self.parameters.offer(self.entry, self._blocks, request.parameters)
+        self.objectives.choose(request.objective)
+        self.others.choose(request.against)
+        self.choose_class(None if request.target == predicted else int(request.target or 0))
+        self.blockSignals(blocked)
 
     def forget_model(self) -> None:
         """Offer nothing until a network is there."""
@@ -160,21 +190,22 @@ class QuestionBox(Section):
         if entry is None:
             return
         self.parameters.offer(entry, self._blocks)
-        hint = WHY_RECOMMENDED if entry.name == RECOMMENDED else ""
-        set_note(self.summary, "\n".join(filter(None, [entry.summary, hint])))
-        self.methods.setToolTip(tip_of(entry))
-        same = "" if entry.class_specific else "This method's map is the same for every class."
-        allow(self.targets, same)
+        recommended = entry.name == RECOMMENDED
+        star, why = ("★ Recommended.", WHY_RECOMMENDED) if recommended else ("", "")
+        set_note(self.summary, " ".join(filter(None, [entry.summary, star])))
+        self.summary.setToolTip(why)
+        self.methods.setToolTip(tip_of(entry, why))
+        allow(self.targets, self.why_no_class)
 
     def _on_method_changed(self, _index: int) -> None:
         self.wanted_method = self.method
         self._show_method()
         self.method_changed.emit()
-        self.changed.emit()
+        self.changed.emit(False)
 
     def _on_objective_changed(self, _index: int) -> None:
         self.show_row(self.others, self.objective == "contrast")
-        self.changed.emit()
+        self.changed.emit(False)
 
     def _on_changed(self, _index: int) -> None:
-        self.changed.emit()
+        self.changed.emit(False)

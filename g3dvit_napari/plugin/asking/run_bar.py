@@ -29,20 +29,22 @@ class RunBar(QWidget):
         super().__init__(parent)
         self.button = QPushButton("Compute")
         self.button.setMinimumHeight(30)
-        self.button.setStyleSheet("font-weight: 600;")
+        self.button.setStyleSheet("font-weight: 600; padding: 0px 4px;")
         self.button.setAccessibleName("Compute or cancel")
-        self.live = QCheckBox("Follow changes")
+        self.live = QCheckBox("Follow")
+        self.live.setAccessibleName("Follow changes")
         self.live.setChecked(True)
         explain(
             self.live,
-            "Compute again when class, method or a parameter changes.\n"
-            "The network's pass over the volume is kept, so this is quick.",
+            "Compute again as soon as class, method or a parameter changes.\n"
+            "The network's pass over the volume is kept, so this is quick.\n"
+            "Methods of many passes wait for the button.",
         )
         self.bar = QProgressBar()
         self.bar.setRange(0, _SCALE)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
-        self.stage = note()
+        self.stage, self.standing = note(), note()
         self.result = words()
         self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.result.setStyleSheet("padding: 0px;")
@@ -55,6 +57,7 @@ class RunBar(QWidget):
         self._patience.timeout.connect(self._look_busy)
         self._words = ""
         self._busy = False
+        self._offer = "Compute"
         self._reason = ""
         self.show_reason("Choose a checkpoint and a volume first.")
         self.show_result("")
@@ -69,7 +72,7 @@ class RunBar(QWidget):
         layout.setContentsMargins(12, 6, 12, 10)
         layout.setSpacing(6)
         layout.addLayout(top)
-        for widget in (self.bar, self.stage, self.result, self.warning):
+        for widget in (self.bar, self.stage, self.standing, self.result, self.warning):
             layout.addWidget(widget)
         self.bar.hide()
 
@@ -87,6 +90,16 @@ class RunBar(QWidget):
         self._reason = reason
         self._adapt()
 
+    def show_offer(self, costly: bool) -> None:
+        """Say on the button that the chosen method runs the network many times."""
+        self._offer = "Compute (many passes)" if costly else "Compute"
+        if not self._busy:
+            self.button.setText(self._offer)
+
+    def show_standing(self, text: str) -> None:
+        """Say that the map on show answers another question than the form asks."""
+        set_note(self.standing, text)
+
     def show_progress(self, fraction: float, stage: str) -> None:
         """Show how far the work is, and what is being done."""
         self.bar.setValue(round(_SCALE * min(max(fraction, 0.0), 1.0)))
@@ -96,7 +109,7 @@ class RunBar(QWidget):
 
     def _look_busy(self, busy: bool = True) -> None:
         self._busy = busy
-        self.button.setText("Cancel" if busy else "Compute")
+        self.button.setText("Cancel" if busy else self._offer)
         self.bar.setVisible(busy)
         set_note(self.stage, self._words)
         self._adapt()

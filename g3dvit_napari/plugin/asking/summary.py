@@ -22,6 +22,7 @@ class Summary(QWidget):
         self._table.setVerticalSpacing(2)
         self._table.setColumnMinimumWidth(0, LABEL_WIDTH)
         self._table.setColumnStretch(1, 1)
+        self.known = False  # whether there is anything to tell
         self.hide()
 
     def show_rows(self, rows: Mapping[str, str]) -> None:
@@ -36,7 +37,15 @@ class Summary(QWidget):
             self._table.addWidget(value, line, 1)
         tip = html.escape("\n".join(f"{name}: {value}" for name, value in rows.items()))
         self.setToolTip(f'<p style="white-space: pre">{tip}</p>')  # class names come from files
-        self.setVisible(bool(rows))
+        self.known = bool(rows)
+        self.setVisible(self.known)
+
+
+def in_one_line(rows: Mapping[str, str]) -> str:
+    """Return the most of it: what it is, how large, and where it runs."""
+    if not rows:
+        return ""
+    return f"{rows['architecture']} · {rows['parameters']} weights · {rows['device']}"
 
 
 def _digest(rows: Mapping[str, str]) -> dict[str, str]:

@@ -73,6 +73,12 @@ class VolumeBox(Section):
         if self.layer != before:
             self.volume_changed.emit()
 
+    def choose_frame(self, frame: str) -> None:
+        """Show what is taken of a series, without telling anyone."""
+        blocked = self.frames.blockSignals(True)
+        self.frames.choose(frame)
+        self.frames.blockSignals(blocked)
+
     def show_series(self, frames: int) -> None:
         """Offer the frames of a series; 0 frames: the volume is 3-D."""
         allow(self.frames, "" if frames else "This volume is 3-D: it has a single frame.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict
 from typing import Any
 
@@ -26,10 +27,12 @@ class MapLayers:
         self._viewer, self._anatomy = viewer, anatomy
 
     def find(self, resolution: Resolution) -> Image | None:
-        """Return our layer by what its metadata says; its name is the user's."""
+        """Return our layer by what its metadata says; its name is the user's, and so is a copy."""
         for layer in self._viewer.layers:
-            mine = entry_of(layer).get("anatomy") == str(self._anatomy.unique_id)
-            if mine and role_of(layer) == ROLES[resolution] and isinstance(layer, Image):
+            entry = entry_of(layer)
+            over = entry.get("anatomy") == str(self._anatomy.unique_id)
+            ours = entry.get("layer") == str(layer.unique_id)
+            if over and ours and role_of(layer) == ROLES[resolution] and isinstance(layer, Image):
                 return layer
         return None
 
@@ -38,32 +41,36 @@ class MapLayers:
         return [layer for name in ROLES if (layer := self.find(name)) is not None]
 
     def draw(self, explanation: Explanation, resolution: Resolution, grid: Grid) -> Image:
-        """Bring the map into its layer, adding the layer when there is none."""
+        """Bring the map into its layer, adding one when there is none or somebody wrote into it."""
         values, shown = _map(explanation, resolution, grid)
         look = scenes.map_look(explanation.signed, resolution == "patches")
         place = grid.keywords(shown)
         entry = self._entry(explanation, resolution, shown)
+        entry["drawn"] = _mark_of(values.transpose())
         layer = self.find(resolution)
+        if layer is not None and _mark_of(layer.data) != entry_of(layer).get("drawn"):
+            _leave(layer)
+            layer = None
         if layer is None:
-            metadata = {KEY: entry}
-            layer = Image(
-                values.transpose(), name=entry["name"], metadata=metadata, **look, **place
-            )
-            layer.opacity = scenes.MAP_OPACITY[int(self._viewer.dims.ndisplay)]
-            self._viewer.add_layer(layer)
-            return layer
+            return self._add(values, entry, look | place)
         if layer.name == entry_of(layer).get("name"):
             layer.name = entry["name"]
         layer.data = values.transpose()
-        layer.metadata = {**layer.metadata, KEY: entry}
+        _note(layer, {**entry, "layer": str(layer.unique_id)})
         _update(layer, {**place, **{k: look[k] for k in ("rendering", "contrast_limits")}})
         return layer
 
     def note(self, explanation: Explanation) -> None:
         """Write a request of another threshold into the layers; their data stay."""
         for layer in self.all():
-            entry = {**entry_of(layer), "request": asdict(explanation.request)}
-            layer.metadata = {**layer.metadata, KEY: entry}
+            _note(layer, {**entry_of(layer), "request": asdict(explanation.request)})
+
+    def _add(self, values: NDArray[Any], entry: dict[str, Any], how: dict[str, Any]) -> Image:
+        layer = Image(values.transpose(), name=entry["name"], **how)
+        _note(layer, {**entry, "layer": str(layer.unique_id)})
+        layer.opacity = scenes.MAP_OPACITY[int(self._viewer.dims.ndisplay)]
+        self._viewer.add_layer(layer)
+        return layer
 
     def _entry(
         self, explanation: Explanation, resolution: Resolution, shown: space.Affine
@@ -84,6 +91,21 @@ class MapLayers:
             status=explanation.status,
             provenance=dict(explanation.provenance),
         )[KEY]
+
+
+def _note(layer: Image, entry: dict[str, Any]) -> None:
+    layer.metadata = {**layer.metadata, KEY: entry}
+
+
+def _leave(layer: Image) -> None:
+    """Leave a layer that somebody wrote into to them, as it is."""
+    _note(layer, {**entry_of(layer), "layer": ""})
+
+
+def _mark_of(data: Any) -> int:
+    """Return a number that changes when a value does, also one written in place."""
+    values = np.asarray(data)
+    return zlib.crc32(np.ravel(values, order="K").view(np.uint8).data)
 
 
 def _is_native(shown: space.Affine, explanation: Explanation) -> bool:

@@ -164,9 +164,11 @@ class Overlay:
     def _draw(self, resolution: Resolution) -> Image:
         if self._explanation is None or self._grid is None:
             raise RuntimeError("nothing to draw: call show() first")
-        new = self._maps.find(resolution) is None
+        before = self._maps.find(resolution)
         layer = self._maps.draw(self._explanation, resolution, self._grid)
-        if new:
+        if layer is not before:
+            if before is not None:  # somebody wrote into it: it is theirs now
+                before.events.colormap.disconnect(self._on_colormap_changed)
             legend.show_colorbar(layer)
             layer.events.colormap.connect(self._on_colormap_changed)
         return layer

@@ -1,0 +1,1 @@
+"""The last results: back to one and forth again, without the network."""

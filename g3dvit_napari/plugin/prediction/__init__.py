@@ -1,0 +1,1 @@
+"""The prediction, always in sight: one bar per class, and a click explains a class."""
