@@ -23,7 +23,6 @@ from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
     ObjectiveKind,
-    Origin,
     Prediction,
     Threshold,
     TokenMaps,
@@ -228,8 +227,7 @@ def explain_classes(
     from g3dvit_napari.models.provenance import provenance_of
     from g3dvit_napari.models.running import moved_from, prediction_of, with_pass
 
-    started = time.perf_counter()
-    entry = METHODS[method]
+    started, entry = time.perf_counter(), METHODS[method]
     checked = entry.checked(parameters)
     if reason := why_not(method, model):
         raise MethodError(reason)
@@ -237,16 +235,15 @@ def explain_classes(
     other = None if against is None else class_number(against, model.class_names)
     asked = Objective(objective, other, model.output)
 
-    def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps, Origin]:
+    def work(run: ForwardPass) -> tuple[Prediction, tuple[int, ...], TokenMaps, bool]:
         prediction = prediction_of(run)
         wanted = range(len(prediction.logits)) if targets is None else targets
         numbers = tuple(prediction.number_of(target) for target in wanted)
         run.files = SameGrid(placement)
-        origin: Origin = "kept pass" if run.kept else "network"
-        return prediction, numbers, entry.function(run, numbers, **checked), origin
+        return prediction, numbers, entry.function(run, numbers, **checked), run.kept
 
     passes = 1 if entry.cost == "instant" else 2  # there, or there and back
-    prediction, numbers, maps, origin = with_pass(
+    prediction, numbers, maps, kept = with_pass(
         model, placement.to_tensor(), progress, work, passes=passes, objective=asked
     )
     if progress is not None:
@@ -262,7 +259,7 @@ def explain_classes(
             signed=entry.signed,
             seconds=time.perf_counter() - started,
             provenance=provenance,
-            origin=origin,
+            origin="kept pass" if kept else "network",
         )
         for row, number in enumerate(numbers)
     ]

@@ -30,7 +30,7 @@ class Following(QObject):
     def __init__(
         self, form: ExplainForm, controller: Controller, chosen: Callable[[], Layer | None]
     ) -> None:
-        super().__init__(form)
+        super().__init__()
         self._form, self._controller, self._chosen = form, controller, chosen
         self._asked = False  # whether this network was asked about this volume: changes may follow
         self._timer = QTimer(self)

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
@@ -57,10 +58,13 @@ class ExplainWidget(QWidget):
             self.controller.set_display(name, self.form.view.switches[name].value())
         self._wire_requests()
         self._wire_answers()
-        self._following = Following(self.form, self.controller, self._layer)
+        # What the widget holds must not hold it: in a circle, any may be taken apart first.
+        chosen = partial(chosen_layer, viewer, self.form.volume)
+        self._following = Following(self.form, self.controller, chosen)
         self._following.due.connect(self.compute)
-        prediction = PredictionDesk(self.form, self.controller, self._layer)
-        history = HistoryDesk(viewer, self.form, self.controller, self._turn_to)
+        prediction = PredictionDesk(self.form, self.controller, chosen)
+        history = HistoryDesk(viewer, self.form, self.controller)
+        history.turned_to.connect(self._turn_to)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
         self.features: tuple[Feature, ...] = (prediction, history)
@@ -149,16 +153,11 @@ class ExplainWidget(QWidget):
             feature.detach()
         self.controller.release()
 
-    def _volumes(self) -> dict[str, Layer]:
-        """The explainable layers, the topmost first."""
-        layers = reversed(list(self._viewer.layers))
-        return {str(layer.unique_id): layer for layer in layers if is_volume(layer)}
-
     def _layer(self) -> Layer | None:
-        return self._volumes().get(self.form.volume.layer or "")
+        return chosen_layer(self._viewer, self.form.volume)
 
     def _offer_layers(self, chosen: str | None = None) -> None:
-        volumes = self._volumes()
+        volumes = explainable(self._viewer)
         self.form.volume.offer_layers({key: v.name for key, v in volumes.items()}, chosen)
         self._adapt()
 
@@ -245,6 +244,17 @@ class ExplainWidget(QWidget):
 
     def _remember(self) -> None:
         remember(self.form, self._settings)
+
+
+def explainable(viewer: Any) -> dict[str, Layer]:
+    """Return the layers that can be explained by key, the topmost first."""
+    layers = reversed(list(viewer.layers))
+    return {str(layer.unique_id): layer for layer in layers if is_volume(layer)}
+
+
+def chosen_layer(viewer: Any, box: VolumeBox) -> Layer | None:
+    """Return the layer that is chosen in the form, if any."""
+    return explainable(viewer).get(box.layer or "")
 
 
 def open_form(viewer: Any) -> ExplainWidget:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from napari.layers import Layer
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.controller import Controller
@@ -26,20 +24,13 @@ class HistoryDesk(QObject):
         A napari viewer, or its model.
     form, controller
         Those of the widget.
-    choose_layer
-        Chooses a volume in the form.
     """
 
-    def __init__(
-        self,
-        viewer: Any,
-        form: ExplainForm,
-        controller: Controller,
-        choose_layer: Callable[[Layer], None],
-    ) -> None:
-        super().__init__(form)
+    turned_to = Signal(object)  # the layer of the result that will be shown
+
+    def __init__(self, viewer: Any, form: ExplainForm, controller: Controller) -> None:
+        super().__init__()
         self._viewer, self._form, self._controller = viewer, form, controller
-        self._choose_layer = choose_layer
         self.past = Past()
         self.bar = HistoryBar()
         self.bar.listen_in(form)
@@ -76,7 +67,7 @@ class HistoryDesk(QObject):
 
     def _show(self, result: Result, explanation: Explanation) -> None:
         self.past.turn_to(result, explanation)
-        self._choose_layer(result.layer)
+        self.turned_to.emit(result.layer)  # the form follows, before the map is drawn
         self._choose_frame(result)
         self._form.threshold.offer_raw(explanation.scaled.limits)
         self._form.threshold.choose(explanation.request.threshold)

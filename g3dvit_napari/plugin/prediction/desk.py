@@ -34,7 +34,7 @@ class PredictionDesk(QObject):
     def __init__(
         self, form: ExplainForm, controller: Controller, chosen: Callable[[], Layer | None]
     ) -> None:
-        super().__init__(form)
+        super().__init__()
         self._form, self._controller, self._chosen = form, controller, chosen
         self.bars = PredictionBars()
         form.head.addWidget(self.bars)
