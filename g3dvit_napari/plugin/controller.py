@@ -48,7 +48,7 @@ class Controller(QObject):
         self.comparison = SideBySide(viewer)
         self._answers = Answers()
         self._next: jobs.Inquiry | None = None  # whose other classes are fetched when all is quiet
-        self._display: dict[str, str] = {}
+        self._display: dict[str, Any] = {}
         lanes = self.lanes = Lanes()
         self._models = lanes.add("loading the model", self._on_model_loaded)
         self._models.failed.connect(self._on_model_failed)
@@ -149,11 +149,8 @@ class Controller(QObject):
         if self.explanation is not None and not self._explanations.busy:
             self._pictures.submit(partial(jobs.rethreshold, self.explanation, threshold))
 
-    def set_display(self, name: str, value: str) -> None:
-        """Set "view", "resolution", "edge" or "convention"; remembered for the next map."""
-        if name == "view":
-            self._viewer.dims.ndisplay = 3 if value == "volume" else 2
-            return
+    def set_display(self, name: str, value: Any) -> None:
+        """Set what the overlay has a `set_...` for ("edge" ...); remembered for the next map."""
         self._display[name] = value
         if name == "edge":
             self.comparison.set_edge(value)

@@ -19,7 +19,9 @@ from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
 from g3dvit_napari.plugin.comparing.compare_box import CompareBox
 from g3dvit_napari.plugin.controls.page import Page
 from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.picture.looks_box import LooksBox
 from g3dvit_napari.plugin.picture.maps import saved_differs
+from g3dvit_napari.plugin.picture.marks_box import MarksBox
 from g3dvit_napari.plugin.picture.view_box import ViewBox
 from g3dvit_napari.plugin.threshold.threshold_box import ThresholdBox
 
@@ -39,7 +41,8 @@ class ExplainForm(QWidget):
         super().__init__(parent)
         self.model, self.volume = ModelBox(), VolumeBox()
         self.question, self.threshold, self.view = QuestionBox(), ThresholdBox(), ViewBox()
-        self.compare, self.run = CompareBox(), RunBar()
+        self.compare, self.run, self.looks = CompareBox(), RunBar(), LooksBox()
+        self.marks = MarksBox()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
         self.head = QVBoxLayout()  # what stays in sight above the pages
@@ -50,7 +53,9 @@ class ExplainForm(QWidget):
         asked = Page(self.model, self.volume, self.question, self.threshold)
         self.add_page("Explain", "What is asked, and how much of the answer is shown.", asked)
         self.add_page("Compare", "Several explanations side by side.", Page(self.compare))
-        self.add_page("Look", "How volume and map are looked at.", Page(self.view))
+        self.add_page(
+            "Look", "How volume and map are looked at.", Page(self.looks, self.view, self.marks)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -108,6 +113,7 @@ class ExplainForm(QWidget):
         self.question.show_probabilities(found.prediction.probabilities, found.predicted)
         self.threshold.offer_raw(found.scaled.limits if found.status == "ok" else None)
         self.view.offer_map(True, saved_differs(found))
+        self.marks.show_signed(found.signed)
         doubts = (found.message if found.status != "ok" else "", *found.warnings)
         ran = what_ran(found, self.question.cost_of(found.request.method))
         self.run.show_result(answer(found, ran), "\n".join(filter(None, doubts)))

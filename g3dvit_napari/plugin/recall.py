@@ -12,6 +12,14 @@ REMEMBERED_VIEW = {
     "resolution": "overlay",
     "edge": "overlay",
 }
+REMEMBERED_MARKS = {
+    "unsigned_colours": "overlay",
+    "signed_colours": "overlay",
+    "letters": "display",
+    "colorbar": "display",
+    "scale_bar": "display",
+    "caption": "display",
+}
 
 
 def recall(form: ExplainForm, settings: Settings) -> None:
@@ -24,6 +32,9 @@ def recall(form: ExplainForm, settings: Settings) -> None:
     form.threshold.choose(Threshold(kind, amount, stage))
     form.view.choose(
         {name: settings.read(category, name) for name, category in REMEMBERED_VIEW.items()}
+    )
+    form.marks.choose(
+        {name: settings.read(category, name) for name, category in REMEMBERED_MARKS.items()}
     )
     form.model.devices.choose(settings.read("compute", "device"))
     form.question.wanted_method = settings.read("compute", "method")
@@ -43,6 +54,8 @@ def remember(form: ExplainForm, settings: Settings) -> None:
         settings.write("overlay", threshold.kind, threshold.amount)
     for name, category in REMEMBERED_VIEW.items():
         settings.write(category, name, form.view.switches[name].value())
+    for name, value in form.marks.values().items():
+        settings.write(REMEMBERED_MARKS[name], name, value)
     settings.write("compute", "device", form.model.devices.value())
     settings.write("compute", "method", form.question.method)
     settings.write("compute", "follow_changes", form.run.live.isChecked())

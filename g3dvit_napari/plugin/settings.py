@@ -15,9 +15,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "stage": "patches",
         "resolution": "smooth",
         "edge": "hard",
+        "unsigned_colours": "inferno",
+        "signed_colours": "frost and fire",
     },
     "compute": {"device": "auto", "method": "g3dvit", "follow_changes": True},
-    "display": {"convention": "neurological"},
+    "display": {
+        "convention": "neurological",
+        "letters": True,
+        "colorbar": True,
+        "scale_bar": True,
+        "caption": True,
+    },
     "files": {"recent_checkpoints": "", "checkpoint_folder": "", "volume_folder": ""},
 }
 _log = logging.getLogger(__name__)

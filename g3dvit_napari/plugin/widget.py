@@ -19,6 +19,7 @@ from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
+from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
@@ -56,6 +57,8 @@ class ExplainWidget(QWidget):
         recall(self.form, self._settings)
         for name in REMEMBERED_VIEW:
             self.controller.set_display(name, self.form.view.switches[name].value())
+        for name, value in self.form.marks.values().items():
+            self.controller.set_display(name, value)
         self._wire_requests()
         self._wire_answers()
         # What the widget holds must not hold it: in a circle, any may be taken apart first.
@@ -65,9 +68,10 @@ class ExplainWidget(QWidget):
         prediction = PredictionDesk(self.form, self.controller, chosen)
         history = HistoryDesk(viewer, self.form, self.controller)
         history.turned_to.connect(self._turn_to)
+        self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
-        self.features: tuple[Feature, ...] = (prediction, history)
+        self.features: tuple[Feature, ...] = (prediction, history, self.looks)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 
@@ -106,6 +110,7 @@ class ExplainWidget(QWidget):
         form.compare.compare_requested.connect(self._on_compare_requested)
         form.compare.end_requested.connect(controller.end_comparison)
         form.view.changed.connect(self._on_view_changed)
+        form.marks.changed.connect(self._on_view_changed)
         form.view.peak_requested.connect(controller.jump_to_peak)
         form.view.save_requested.connect(self._on_save_requested)
         form.explain_requested.connect(self.compute)
@@ -135,8 +140,6 @@ class ExplainWidget(QWidget):
         self._attached = True
         for event in self._layer_events():
             event.connect(self._on_layers_changed)
-        self._viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed)
-        self._on_ndisplay_changed()
         self._offer_layers()
         for feature in self.features:
             feature.attach()
@@ -147,7 +150,6 @@ class ExplainWidget(QWidget):
         self._attached = False
         for event in self._layer_events():
             event.disconnect(self._on_layers_changed)
-        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
         self._following.stop()
         for feature in self.features:
             feature.detach()
@@ -174,9 +176,6 @@ class ExplainWidget(QWidget):
 
     def _on_layers_changed(self, _event: object = None) -> None:
         self._offer_layers()
-
-    def _on_ndisplay_changed(self, _event: object = None) -> None:
-        self.form.view.choose({"view": "volume" if self._viewer.dims.ndisplay == 3 else "slices"})
 
     def _on_volume_changed(self) -> None:
         layer = self._layer()
@@ -209,7 +208,7 @@ class ExplainWidget(QWidget):
         self.controller.settle(threshold)
         self._remember()
 
-    def _on_view_changed(self, name: str, value: str) -> None:
+    def _on_view_changed(self, name: str, value: Any) -> None:
         self.controller.set_display(name, value)
         self._remember()
 

@@ -291,8 +291,6 @@ def test_display_is_kept_for_the_next_map(qtbot, controller, viewer, anatomy) ->
     explained(qtbot, controller, anatomy)
     assert str(viewer.scene.camera.orientation[2]) == "left"
     assert controller.overlay.resolution == "patches"
-    controller.set_display("view", "volume")
-    assert viewer.dims.ndisplay == 3
 
 
 def test_saving(qtbot, controller, anatomy, tmp_path) -> None:

@@ -88,7 +88,15 @@ def test_fits_into_280_pixels_whatever_the_names(form) -> None:
     form.volume.offer_layers({"1": "layer " * 30}, "1")
     form.run.show_result("Predicted " + "long name " * 30, "warning " * 40)
     assert form.minimumSizeHint().width() <= 280
-    for box in (form.model, form.volume, form.question, form.threshold, form.view, form.run):
+    for box in (
+        form.model,
+        form.volume,
+        form.question,
+        form.threshold,
+        form.view,
+        form.looks,
+        form.run,
+    ):
         assert box.minimumSizeHint().width() <= 280, box
 
 
@@ -425,11 +433,15 @@ def test_switches_tell_their_value(form, qtbot) -> None:
     form.view.offer_map(True)
     heard: list[tuple[str, str]] = []
     form.view.changed.connect(lambda *args: heard.append(args))
-    for name, value in [("view", "volume"), ("resolution", "patches"), ("edge", "faded")]:
+    for name, value in [
+        ("convention", "radiological"),
+        ("resolution", "patches"),
+        ("edge", "faded"),
+    ]:
         qtbot.mouseClick(form.view.switches[name].button(value), Qt.MouseButton.LeftButton)
         assert form.view.switches[name].value() == value
-    form.view.choose({"view": "slices"})  # set from outside: no news
-    assert heard == [("view", "volume"), ("resolution", "patches"), ("edge", "faded")]
+    form.view.choose({"convention": "neurological"})  # set from outside: no news
+    assert heard == [("convention", "radiological"), ("resolution", "patches"), ("edge", "faded")]
 
 
 def test_saved_map_is_a_choice_where_it_is_another_picture(form) -> None:

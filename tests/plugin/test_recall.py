@@ -36,7 +36,7 @@ def changed(qtbot, tmp_path) -> ExplainForm:
     form = made(qtbot)
     form.threshold.choose(Threshold("value", 0.25, "voxels"))
     form.threshold.choose(Threshold("keep", 8.0, "voxels"))
-    form.view.choose({"convention": "radiological", "edge": "faded", "view": "volume"})
+    form.view.choose({"convention": "radiological", "edge": "faded"})
     form.model.devices.choose("cpu")
     form.question.wanted_method = "libra_grad"
     form.run.live.setChecked(False)
@@ -51,7 +51,6 @@ def check_same(form: ExplainForm, tmp_path) -> None:
     assert form.threshold.threshold() == Threshold("keep", 8.0, "voxels")
     assert form.view.switches["convention"].value() == "radiological"
     assert form.view.switches["edge"].value() == "faded"
-    assert form.view.switches["view"].value() == "slices"  # the viewer's affair, not remembered
     assert form.model.devices.value() == "cpu"
     assert form.question.method == "libra_grad"
     assert not form.run.live.isChecked()

@@ -177,7 +177,7 @@ def test_another_volume_forgets_the_probabilities(qtbot, ready, viewer) -> None:
 
 
 def test_view_switch_follows_napari(ready, viewer) -> None:
-    switch = ready.form.view.switches["view"]
+    switch = ready.form.looks.views
     viewer.dims.ndisplay = 3
     assert switch.value() == "volume"
     viewer.dims.ndisplay = 2

@@ -90,8 +90,9 @@ def test_from_files_to_a_saved_map(qtbot, window, tiny_files, screenshots, monke
     rest(qtbot, widget)
     assert widget.controller.explanation.request.threshold == Threshold("keep", 10.0, "voxels")
 
-    for name, value in [("resolution", "patches"), ("edge", "faded"), ("view", "volume")]:
+    for name, value in [("resolution", "patches"), ("edge", "faded")]:
         click(qtbot, widget.form.view.switches[name].button(value))
+    click(qtbot, widget.form.looks.views.button("volume"))
     click(qtbot, widget.form.view.peak)
     photograph(window, screenshots / "form_volume.png")
     assert window.dims.ndisplay == 3

@@ -27,7 +27,7 @@ class Switch(QWidget):
         layout.setSpacing(1)
         for value, (text, tip) in options.items():
             self._buttons[value] = self._button(text, tip)
-            layout.addWidget(self._buttons[value], 1)
+            layout.addWidget(self._buttons[value], len(text) + 2)  # long words need more room
         next(iter(self._buttons.values())).setChecked(True)
         self._group.buttonClicked.connect(self._on_clicked)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Edge = Literal["hard", "faded"]
 Array = NDArray[Any]
 
-UNSIGNED, SIGNED = "inferno", "frost and fire"
+UNSIGNED, SIGNED, SKY = "inferno", "frost and fire", "sky and amber"
 SUFFIX = " (gated)"
 STEPS = 64  # between two of them the graphics card interpolates
 WHISPER = 0.3  # values below this are dark colours: they fade, instead of veiling the anatomy
@@ -22,8 +22,15 @@ AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimens
 # Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
 SEEN_THROUGH = (0.03, 0.9)  # at the cut and at the top
 
-# Evidence for a class in the colours of unsigned maps, evidence against it in their cold mirror.
-_FROST = ["#d8fbff", "#6fd6f5", "#2f9be8", "#2a5fc4", "#23307d", "#05030f"]
+# Evidence for a class in the colours of unsigned maps, evidence against it in their cold mirror:
+# the hues of frost, each step exactly as light as inferno's on the other side.
+_FROST = (
+    *("#dcffff", "#98e3f9", "#5ec2f1", "#39a1e9", "#3082d9", "#2b65c7"),
+    *("#284da9", "#253788", "#1f255c", "#131228", "#01000c"),
+)
+# Equal steps of relevance are equal steps of lightness; signed maps do so on both sides alike.
+UNSIGNED_MAPS = (UNSIGNED, "magma", "plasma", "viridis", "cividis")
+SIGNED_MAPS = (SIGNED, SKY, "coolwarm")
 
 
 @cache
@@ -31,6 +38,13 @@ def _frost_and_fire() -> Colormap:
     cold = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in _FROST]
     warm = ensure_colormap(UNSIGNED).map(np.linspace(0, 1, len(cold))[1:])[:, :3]
     return Colormap(np.vstack([cold, warm]), name=SIGNED, display_name=SIGNED)
+
+
+@cache
+def _sky_and_amber() -> Colormap:
+    """Return managua (Crameri, 2018) the other way round: warm colours speak for a class."""
+    colors = ensure_colormap("managua").map(np.linspace(1, 0, 256))
+    return Colormap(colors, name=SKY, display_name=SKY)
 
 
 def base_name(colormap: Colormap) -> str:
@@ -70,13 +84,15 @@ def gated(
         strength = np.concatenate([-strength[::-1], strength])
         alpha = np.concatenate([alpha[::-1], alpha])
     controls = (strength + 1) / 2 if signed else strength
-    colors = np.array(_colors(base).map(controls))
+    colors = np.array(colours(base).map(controls))
     colors[:, 3] = alpha
     return Colormap(colors, name=base + SUFFIX, controls=controls, display_name=base + SUFFIX)
 
 
-def _colors(base: str) -> Colormap:
-    return _frost_and_fire() if base == SIGNED else ensure_colormap(base)
+def colours(base: str) -> Colormap:
+    """Return a colour map by its name, without a gate."""
+    ours = {SIGNED: _frost_and_fire, SKY: _sky_and_amber}
+    return ours[base]() if base in ours else ensure_colormap(base)
 
 
 def _alpha(

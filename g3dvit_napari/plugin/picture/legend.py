@@ -21,6 +21,7 @@ class Legend:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._had_scale_bar = bool(viewer.canvas.overlays["scale_bar"].visible)
+        self._wanted, self._gave_way = True, False
         self._caption = TextOverlay(position="top_left", font_size=10, text=" ", visible=True)
         viewer.canvas.overlays[CAPTION] = self._caption
         viewer.canvas.overlays["scale_bar"].visible = True
@@ -32,7 +33,17 @@ class Legend:
 
     def show_caption(self, visible: bool) -> None:
         """Show or hide the caption."""
-        self._caption.visible = visible
+        self._wanted = visible
+        self._caption.visible = visible and not self._gave_way
+
+    def give_way(self, gave_way: bool) -> None:
+        """Leave the place of the caption to someone else, or come back if it is wanted."""
+        self._gave_way = gave_way
+        self.show_caption(self._wanted)
+
+    def show_scale_bar(self, visible: bool) -> None:
+        """Show or hide the scale bar; its unit is that of the layers."""
+        self._viewer.canvas.overlays["scale_bar"].visible = visible
 
     @property
     def text(self) -> str:

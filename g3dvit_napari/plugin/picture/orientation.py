@@ -47,6 +47,7 @@ class SideLetters:
             viewer.canvas.overlays[f"g3dvit_side_{edge}"] = overlay
         for event in self._events():
             event.connect(self._on_view_changed)
+        self._wanted, self._gridded = True, False
         self._on_view_changed()
 
     def _events(self) -> tuple[Any, ...]:
@@ -60,10 +61,18 @@ class SideLetters:
 
     def in_every_cell(self, gridded: bool) -> None:
         """Put the letters left and right into every cell of napari's grid, or all on the canvas."""
-        for edge, overlay in self._overlays.items():
+        self._gridded = gridded
+        for overlay in self._overlays.values():
             overlay.gridded = gridded
             overlay.font_size = SMALL if gridded else LARGE
-            overlay.visible = edge in ("left", "right") or not gridded  # a title is above
+        self.show(self._wanted)
+
+    def show(self, visible: bool) -> None:
+        """Show or hide the letters."""
+        self._wanted = visible
+        for edge, overlay in self._overlays.items():
+            place = edge in ("left", "right") or not self._gridded  # a title is above
+            overlay.visible = visible and place
 
     def close(self) -> None:
         """Take the letters off the canvas and stop following the view."""
@@ -104,7 +113,8 @@ def _screen_axes(viewer: Viewer) -> tuple[Any, Any]:
     towards[displayed] = camera.view_direction
     right = np.cross(towards[::-1], up[::-1])[::-1]
     mirrored = str(camera.handedness) == "right"  # of (z, y, x), see CAMERA
-    return (-right if mirrored else right), up
+    swapped = np.linalg.det(np.eye(3)[displayed]) < 0  # axes shown in an odd order mirror, too
+    return (-right if mirrored != swapped else right), up
 
 
 def _word(direction: Any) -> str:

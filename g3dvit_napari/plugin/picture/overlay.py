@@ -33,7 +33,8 @@ class Overlay:
         self._maps = MapLayers(viewer, volume_layer)
         self._explanation: Explanation | None = None
         self._grid: Grid | None = None
-        self._base: str | None = None  # the user's colour map; None: the one we propose
+        self._bases = {False: UNSIGNED, True: SIGNED}  # the colour map of signed maps or not
+        self._bar = True
         self._gating = False
         self.cut: float | None = None
         self.edge: Edge = "hard"
@@ -50,6 +51,15 @@ class Overlay:
     def layer(self) -> Image | None:
         """The layer on show now, if any."""
         return self._maps.find(self.resolution)
+
+    def layers(self) -> list[Image]:
+        """Return the map layers there are, shown or not."""
+        return self._maps.all()
+
+    @property
+    def unit_mm(self) -> tuple[float, ...]:
+        """Millimetres per unit of the world's axes (z y x)."""
+        return self._grid.unit_mm if self._grid is not None else (1.0, 1.0, 1.0)
 
     @property
     def explanation(self) -> Explanation | None:
@@ -99,9 +109,14 @@ class Overlay:
         self.edge = edge
         self._gate()
 
-    def set_colormap(self, name: str | None) -> None:
-        """Choose the colours, None for the proposed ones; the gate stays."""
-        self._base = name
+    def set_unsigned_colours(self, name: str) -> None:
+        """Choose the colours of maps that run from 0 to 1; the gate stays."""
+        self._bases[False] = name
+        self._gate()
+
+    def set_signed_colours(self, name: str) -> None:
+        """Choose the colours of maps that run from -1 to 1; the gate stays."""
+        self._bases[True] = name
         self._gate()
 
     def set_resolution(self, resolution: Resolution) -> None:
@@ -128,11 +143,24 @@ class Overlay:
 
     def give_way(self, to_a_grid: bool) -> None:
         """Leave the canvas to a comparison: no caption, and letters in every cell; or come back."""
-        self._legend.show_caption(not to_a_grid)
+        self._legend.give_way(to_a_grid)
         self._letters.in_every_cell(to_a_grid)
 
-    def show_colorbar(self, visible: bool = True) -> None:
+    def set_letters(self, visible: bool) -> None:
+        """Show or hide the letters of the sides."""
+        self._letters.show(visible)
+
+    def set_scale_bar(self, visible: bool) -> None:
+        """Show or hide the scale bar."""
+        self._legend.show_scale_bar(visible)
+
+    def set_caption(self, visible: bool) -> None:
+        """Show or hide the caption."""
+        self._legend.show_caption(visible)
+
+    def set_colorbar(self, visible: bool) -> None:
         """Show or hide the colour bar; the cut is a gap in it."""
+        self._bar = visible
         for layer in self._maps.all():
             legend.show_colorbar(layer, visible)
 
@@ -169,7 +197,7 @@ class Overlay:
         if layer is not before:
             if before is not None:  # somebody wrote into it: it is theirs now
                 before.events.colormap.disconnect(self._on_colormap_changed)
-            legend.show_colorbar(layer)
+            legend.show_colorbar(layer, self._bar)
             layer.events.colormap.connect(self._on_colormap_changed)
         return layer
 
@@ -180,12 +208,11 @@ class Overlay:
             return
         signed = layer.contrast_limits[0] < 0
         cut = None if self.resolution == "saved" else self.cut
-        base = self._base or (SIGNED if signed else UNSIGNED)
         ndisplay = int(self._viewer.dims.ndisplay)
         self._gating = True
         try:
             layer.colormap = publish(
-                gated(base, cut, signed=signed, edge=self.edge, ndisplay=ndisplay)
+                gated(self._bases[signed], cut, signed=signed, edge=self.edge, ndisplay=ndisplay)
             )
         finally:
             self._gating = False
@@ -205,5 +232,7 @@ class Overlay:
     def _on_colormap_changed(self, event: object = None) -> None:
         """Put the gate on a colour map that the user chose in napari's own controls."""
         del event
-        if not self._gating and self.layer is not None:
-            self.set_colormap(base_name(self.layer.colormap))
+        layer = self.layer
+        if not self._gating and layer is not None:
+            self._bases[bool(layer.contrast_limits[0] < 0)] = base_name(layer.colormap)
+            self._gate()

@@ -9,6 +9,8 @@ from napari.layers import Image, Layer
 
 View = Literal["slices", "volume"]
 NDISPLAY: dict[View, int] = {"slices": 2, "volume": 3}
+Scene = tuple[int, tuple[int, ...]]  # displayed dimensions, order of the axes of slices
+VOLUME: Scene = (3, ())
 
 # Gyri stay readable and the map keeps the colours it has in slices; anything additive washes out.
 ANATOMY_AS_VOLUME = {
@@ -39,7 +41,7 @@ def map_look(signed: bool, blocks: bool = False) -> dict[str, Any]:
 class Scenes:
     """Remembers how the layers looked in slices and as a volume, and switches between the two.
 
-    Follows napari's own 2D/3D button too, so that both ways lead to the same picture.
+    Follows napari's own buttons for 2D/3D and for the axes, so that all ways lead to one picture.
     """
 
     def __init__(
@@ -50,16 +52,19 @@ class Scenes:
         drawn: Callable[[], None],
     ) -> None:
         self._viewer, self._anatomy, self._maps, self._drawn = viewer, anatomy, maps, drawn
-        self._shown = int(viewer.dims.ndisplay)
+        self._entering = False
         self._looks: dict[int, dict[str, Any]] = {3: ANATOMY_AS_VOLUME}
-        camera = viewer.scene.camera
-        self._frames = {self._shown: (camera.center, camera.zoom)}
+        self._order: tuple[int, ...] = tuple(viewer.dims.order)  # of the slices
+        self._shown = self._scene()
+        self._frames: dict[Scene, tuple[Any, float]] = {}
         self._point: tuple[float, ...] = tuple(viewer.dims.point)
-        viewer.dims.events.ndisplay.connect(self._on_entered)
+        self._on_moved()
+        for event in self._turns():
+            event.connect(self._on_entered)
         for event in self._movements():
             event.connect(self._on_moved)
-        if self._shown == 3:
-            self._shown = 2
+        if self._shown == VOLUME:
+            self._frames, self._shown = {}, (2, self._order)
             self._on_entered()
 
     def show(self, view: View) -> None:
@@ -68,9 +73,18 @@ class Scenes:
 
     def close(self) -> None:
         """Stop following the viewer; what is on the screen stays."""
-        self._viewer.dims.events.ndisplay.disconnect(self._on_entered)
+        for event in self._turns():
+            event.disconnect(self._on_entered)
         for event in self._movements():
             event.disconnect(self._on_moved)
+
+    def _scene(self) -> Scene:
+        """Name what is on the screen now; each plane keeps its own frame."""
+        dims = self._viewer.dims
+        return VOLUME if int(dims.ndisplay) == 3 else (2, tuple(dims.order))
+
+    def _turns(self) -> tuple[Any, ...]:
+        return self._viewer.dims.events.ndisplay, self._viewer.dims.events.order
 
     def _movements(self) -> tuple[Any, ...]:
         camera = self._viewer.scene.camera.events
@@ -79,35 +93,57 @@ class Scenes:
     def _on_moved(self, event: object = None) -> None:
         """Remember the user's own moves, not those napari makes while it switches the view."""
         del event
-        if int(self._viewer.dims.ndisplay) == self._shown:
+        if self._scene() == self._shown:
             camera = self._viewer.scene.camera
             self._frames[self._shown] = (camera.center, camera.zoom)
             self._point = tuple(self._viewer.dims.point)
 
     def _on_entered(self, event: object = None) -> None:
         del event
-        left, self._shown = self._shown, int(self._viewer.dims.ndisplay)
-        if left == self._shown:
+        left, entered = self._shown, self._scene()
+        if left == entered or self._entering:
             return
+        self._entering = True
+        try:
+            self._set_order(entered)
+            entered = self._scene()
+            if left[0] != entered[0]:
+                self._dress(left[0], entered[0])
+            self._frame(entered)
+        finally:
+            self._entering, self._shown = False, entered
+        self._on_moved()
+        self._drawn()
+
+    def _set_order(self, entered: Scene) -> None:
+        """Show a volume in the order of its axes: another one would mirror the head."""
+        dims = self._viewer.dims
+        if entered[0] == 2:
+            if self._shown == VOLUME and len(self._order) == dims.ndim:
+                dims.order = self._order
+            self._order = tuple(dims.order)
+        elif tuple(dims.order) != tuple(range(dims.ndim)):
+            dims.order = tuple(range(dims.ndim))
+
+    def _dress(self, left: int, entered: int) -> None:
+        """Give the layers the look of slices or of a volume."""
         if isinstance(self._anatomy, Image):
             look = {name: getattr(self._anatomy, name) for name in ANATOMY_AS_VOLUME}
             self._looks[left] = {k: getattr(v, "value", v) for k, v in look.items()}
-            for name, value in self._looks.get(self._shown, {}).items():
+            for name, value in self._looks.get(entered, {}).items():
                 setattr(self._anatomy, name, value)
         for layer in self._maps():
-            layer.opacity = MAP_OPACITY[self._shown]
-        self._frame()
-        self._drawn()
+            layer.opacity = MAP_OPACITY[entered]
 
-    def _frame(self) -> None:
+    def _frame(self, scene: Scene) -> None:
         """Go back to the slices and the frame of the last time; at first, fill the canvas."""
-        camera, frame = self._viewer.scene.camera, self._frames.get(self._shown)
-        if self._shown == 2 and len(self._point) == self._viewer.dims.ndim:
+        camera, frame = self._viewer.scene.camera, self._frames.get(scene)
+        if scene != VOLUME and len(self._point) == self._viewer.dims.ndim:
             self._viewer.dims.point = self._point
         if frame is not None:
             camera.center, camera.zoom = frame
             return
-        if self._shown == 3:
+        if scene == VOLUME:
             camera.set_view_direction(VIEW_DIRECTION, UP)
         self._viewer.fit_to_view()
-        camera.zoom *= CLOSER if self._shown == 3 else 1.0
+        camera.zoom *= CLOSER if scene == VOLUME else 1.0

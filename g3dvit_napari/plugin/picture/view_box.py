@@ -12,10 +12,6 @@ _NO_MAP = "Compute an explanation first."
 _SAME = "Here the saved map is the smooth one as shown; only a cut on patches makes it another."
 _NO_EDGE = "The saved map ends where it was cut: nothing lies below."
 SWITCHES = {
-    "view": {
-        "slices": ("Slices", "Show the head in slices."),
-        "volume": ("Volume", "Show the head as a volume."),
-    },
     "resolution": {
         "smooth": (
             "Smooth",
@@ -42,7 +38,7 @@ SWITCHES = {
         "radiological": ("Radiol.", "Radiological: the patient's right is on the left."),
     },
 }
-_ROWS = {"view": "Vie&w", "resolution": "&Detail", "edge": "&Edge", "convention": "Side&s"}
+_ROWS = {"resolution": "&Detail", "edge": "&Edge", "convention": "Side&s"}
 
 
 class ViewBox(Section):
