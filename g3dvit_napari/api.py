@@ -29,9 +29,11 @@ from g3dvit_napari.core.types import (
     Volume,
     class_number,
 )
+from g3dvit_napari.io.atlas import read_atlas as load_atlas
 from g3dvit_napari.io.nifti import read_frames, read_volume
 from g3dvit_napari.io.results import save_explanation
 from g3dvit_napari.io.same_grid import SameGrid
+from g3dvit_napari.io.tables import save_table
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.device import device_state, usual_device
 from g3dvit_napari.models.randomised import randomised
@@ -55,6 +57,7 @@ __all__ = [
     "explain",
     "explain_classes",
     "inspect_checkpoint",
+    "load_atlas",
     "load_frames",
     "load_model",
     "load_volume",
@@ -62,6 +65,7 @@ __all__ = [
     "randomised",
     "rethreshold",
     "save",
+    "save_table",
     "summaries",
     "usual_device",
     "why_not",
@@ -280,12 +284,7 @@ def save(explanation: Explanation, folder: str | Path, stem: str | None = None) 
     """Write an explanation: patch-grid map, native-grid map, field of view, and a JSON sidecar.
 
     Every file is written beside its place and then renamed, the sidecar last; files of the same
-    name are replaced.
-
-    Returns
-    -------
-    list of Path
-        The files, the sidecar last.
+    name are replaced. Returns the files, the sidecar last.
     """
     return save_explanation(explanation, Path(folder), stem)
 

@@ -53,18 +53,37 @@ class ScaledMap:
     def _sizes(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.sort(np.abs(values) if self.signed else values)
 
+    def raw(self, value: float) -> float:
+        """Return a value of this map in the method's own units."""
+        low, high = self.limits
+        return low + value * (high - low)
+
+    def rank(self, value: float) -> float:
+        """Return the share of the field of view where the map is at least as strong as here."""
+        sizes, size = self._voxel_sizes, abs(value) if self.signed else value
+        return 1.0 - float(np.searchsorted(sizes, size)) / max(sizes.size, 1)
+
+    @cached_property
+    def head(self) -> NDArray[np.bool_]:
+        """The voxels of the volume (x y z) that are no air, seen by the network or not."""
+        return head_mask(self.placement.volume.data)
+
     @cached_property
     def _head(self) -> NDArray[np.bool_]:
         """The voxels of the volume (x y z) that the network sees and that are no air."""
-        return head_mask(self.placement.volume.data) & (self.placement.field_of_view > 0)
+        return self.head & (self.placement.field_of_view > 0)
+
+    @cached_property
+    def cell_numbers(self) -> NDArray[np.int64]:
+        """Which cell of the map, counted along f h w, each voxel (x y z) lies in; -1: in none."""
+        numbers = np.arange(self.patches.size, dtype=np.float32).reshape(self.patches.shape)
+        return np.nan_to_num(self.placement.to_native(numbers, "nearest"), nan=-1).astype(np.int64)
 
     @cached_property
     def _patches_in_head(self) -> NDArray[np.floating]:
         """The sizes of the patches that lie in the head by at least one half."""
-        numbers = np.arange(self.patches.size, dtype=np.float32).reshape(self.patches.shape)
-        cells = self.placement.to_native(numbers, "nearest")
-        seen = np.isfinite(cells)
-        index, head = cells[seen].astype(np.int64), self._head[seen]
+        seen = self.cell_numbers >= 0
+        index, head = self.cell_numbers[seen], self._head[seen]
         total = np.bincount(index, minlength=self.patches.size)
         inside = np.bincount(index, head, minlength=self.patches.size)
         return self._sizes(self.patches.ravel()[(total > 0) & (inside >= total / 2)])

@@ -1,14 +1,22 @@
 """What a map says, in numbers: knows the nouns of `core`, and neither networks nor windows."""
 
 from g3dvit_napari.summaries.agreement import Agreement, agreement_of
+from g3dvit_napari.summaries.clusters import Clusters, Peak, clusters_of
 from g3dvit_napari.summaries.extent import Extent, Kept, Sizes, clusters_at, extent_of
+from g3dvit_napari.summaries.regions import Region, Regions, region_shares
 
 __all__ = [
     "Agreement",
+    "Clusters",
     "Extent",
     "Kept",
+    "Peak",
+    "Region",
+    "Regions",
     "Sizes",
     "agreement_of",
     "clusters_at",
+    "clusters_of",
     "extent_of",
+    "region_shares",
 ]
