@@ -20,6 +20,7 @@ from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
+from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
@@ -71,7 +72,8 @@ class ExplainWidget(QWidget):
         self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
-        self.features: tuple[Feature, ...] = (prediction, history, self.looks)
+        places = open_places(viewer, self.controller, self.form)
+        self.features: tuple[Feature, ...] = (prediction, history, self.looks, places)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 

@@ -21,6 +21,8 @@ from g3dvit_napari.core.types import (
     Threshold,
     Volume,
 )
+from g3dvit_napari.io.atlas import read_atlas
+from g3dvit_napari.io.tables import save_table
 
 
 def _first() -> None:
@@ -97,6 +99,8 @@ class StandIn:
 
     METHODS = ENTRIES
     summaries = summaries
+    load_atlas = staticmethod(read_atlas)
+    save_table = staticmethod(save_table)
 
     def __init__(self, reasons: Mapping[str, str] | None = None) -> None:
         self.reasons = dict(reasons or {})

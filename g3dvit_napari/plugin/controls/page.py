@@ -15,7 +15,7 @@ class Page(QScrollArea):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(12, 10, 12, 10)
         self._column.setSpacing(16)
-        self._column.addStretch(1)
+        self._column.addStretch()
         for group in groups:
             self.add(group)
         self.setWidget(inside)

@@ -1,0 +1,1 @@
+"""Where the relevance is, in tables and under the mouse."""
