@@ -18,6 +18,8 @@ from superqt.utils import qthrottled
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold, Volume
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
+from g3dvit_napari.plugin.comparing.jobs import Compared, compare
+from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.comparing.side_by_side import SideBySide
 from g3dvit_napari.plugin.lanes import Lanes
 from g3dvit_napari.plugin.picture.overlay import Overlay
@@ -96,15 +98,13 @@ class Controller(QObject):
             self._viewer.layers.selection.active = layer
         self.explained.emit(explanation)
 
-    def compare(
-        self, layer: Layer, frame: str, request: ExplanationRequest, methods: list[str]
-    ) -> None:
-        """Explain the volume of a layer by several methods and show them side by side."""
+    def compare(self, layer: Layer, frame: str, request: ExplanationRequest, plan: Plan) -> None:
+        """Explain the volume of a layer in several ways and show them side by side."""
         if self.model is None:
             return
         self._explanations.cancel()
         inquiry = self._inquire(self.model, layer, frame, request)
-        self._comparisons.submit(partial(jobs.compare, inquiry, methods))
+        self._comparisons.submit(partial(compare, inquiry, plan))
 
     def end_comparison(self) -> None:
         """Show one map again, and stop a comparison that is on its way."""
@@ -234,14 +234,14 @@ class Controller(QObject):
         self._next = inquiry if inquiry.looks_ahead else None
         self.show(layer, explanation)
 
-    def _on_compared(self, titled: list[tuple[str, Explanation]]) -> None:
+    def _on_compared(self, compared: Compared) -> None:
         asked, self._asked = self._asked, None
         if asked is None or asked[0] not in self._viewer.layers:
             self._on_failed("The volume was removed meanwhile; choose another and compare again.")
             return
         layer, inquiry = asked
         overlay = self._overlay_over(layer)
-        self.comparison.show(layer, titled, inquiry.request.threshold, overlay)
+        self.comparison.show(layer, compared, inquiry.request.threshold, overlay)
 
     def _overlay_over(self, layer: Layer) -> Overlay:
         """Return the overlay of a layer's volume, putting up one where there is none."""

@@ -17,6 +17,7 @@ from g3dvit_napari.plugin.asking.run_bar import RunBar
 from g3dvit_napari.plugin.asking.standing import what_ran
 from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
 from g3dvit_napari.plugin.comparing.compare_box import CompareBox
+from g3dvit_napari.plugin.comparing.difference_box import DifferenceBox
 from g3dvit_napari.plugin.controls.page import Page
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.looks_box import LooksBox
@@ -42,7 +43,7 @@ class ExplainForm(QWidget):
         self.model, self.volume = ModelBox(), VolumeBox()
         self.question, self.threshold, self.view = QuestionBox(), ThresholdBox(), ViewBox()
         self.compare, self.run, self.looks = CompareBox(), RunBar(), LooksBox()
-        self.marks = MarksBox()
+        self.difference, self.marks = DifferenceBox(), MarksBox()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
         self.head = QVBoxLayout()  # what stays in sight above the pages
@@ -52,7 +53,8 @@ class ExplainForm(QWidget):
         self.pages.setStyleSheet(_TABS)
         asked = Page(self.model, self.volume, self.question, self.threshold)
         self.add_page("Explain", "What is asked, and how much of the answer is shown.", asked)
-        self.add_page("Compare", "Several explanations side by side.", Page(self.compare))
+        compared = Page(self.compare, self.difference)
+        self.add_page("Compare", "Several explanations side by side.", compared)
         self.add_page(
             "Look", "How volume and map are looked at.", Page(self.looks, self.view, self.marks)
         )
@@ -99,14 +101,15 @@ class ExplainForm(QWidget):
         if model is None:
             self.model.show_summary({})
             self.question.forget_model()
-            self.compare.offer_methods((), {})
+            self.compare.offer_model(None)
             return
         self.model.show_summary(model.handle.summary(), model.remarks)
         handle = model.handle
         self.question.offer_model(
             handle.class_names, handle.blocks, model.entries, model.reasons, handle.output
         )
-        self.compare.offer_methods(model.entries, model.reasons)
+        self.compare.show_method(self.question.entry)
+        self.compare.offer_model(model)
 
     def show_explanation(self, found: Explanation) -> None:
         """Show the answer in words."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -122,14 +122,14 @@ def explain(inquiry: Inquiry, answers: Answers, report: Report) -> Explanation:
 def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) -> Explanation:
     request = inquiry.request
     if not inquiry.looks_ahead:
-        return _explained(inquiry, volume, request.target, report)
+        return explained(inquiry, volume, request.target, report)
     question = question_of(volume, request)
     known = answers.recall(question, request.target)
     if known is not None:
         same = known.request.threshold == request.threshold
         found = known if same else rethreshold(known, request.threshold, report)
         return replace(found, origin="memory")
-    found = _explained(inquiry, volume, request.target, report)
+    found = explained(inquiry, volume, request.target, report)
     answers.remember(question, found)
     return found
 
@@ -143,12 +143,13 @@ def look_ahead(inquiry: Inquiry, answers: Answers, report: Report) -> None:
     question = question_of(volume, inquiry.request)
     for target in answers.missing(question):
         with inquiry.model.turn:
-            answers.remember(question, _explained(inquiry, volume, target, report))
+            answers.remember(question, explained(inquiry, volume, target, report))
 
 
-def _explained(
+def explained(
     inquiry: Inquiry, volume: Volume, target: int | str | None, report: Report
 ) -> Explanation:
+    """Explain one class, and make the answer ready for the threshold."""
     report(0.0, "preparing the volume")  # stops here when it was cancelled while it waited
     request = inquiry.request
     explanation: Explanation = facade().explain(
@@ -166,30 +167,6 @@ def _explained(
     for stage in STAGES:  # each sorts its values once, here rather than under the slider
         explanation.scaled.cut(Threshold(stage=stage))
     return explanation
-
-
-def compare(
-    inquiry: Inquiry, methods: Sequence[str], report: Report
-) -> list[tuple[str, Explanation]]:
-    """Explain the same class by several methods, one after the other; return titles and answers.
-
-    The method of the inquiry keeps its parameters, the others have their defaults.
-    """
-    titles = {entry.name: entry.title for entry in inquiry.model.entries}
-    volume, request = inquiry.volume(), inquiry.request
-    found: list[tuple[str, Explanation]] = []
-    for number, name in enumerate(methods):
-
-        def part(fraction: float, stage: str, done: int = number, name: str = name) -> None:
-            words = f"{done + 1} of {len(methods)}: {titles[name]}, {stage}"
-            report((done + fraction) / len(methods), words)
-
-        parameters = request.parameters if name == request.method else {}
-        asked = replace(inquiry, request=replace(request, method=name, parameters=parameters))
-        target = found[0][1].target if found else request.target
-        with inquiry.model.turn:
-            found.append((titles[name], _explained(asked, volume, target, part)))
-    return found
 
 
 def rethreshold(explanation: Explanation, threshold: Threshold, report: Report) -> Explanation:

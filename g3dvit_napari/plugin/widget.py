@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.asking.volume_box import VolumeBox
+from g3dvit_napari.plugin.comparing.desk import CompareDesk
+from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
@@ -73,7 +75,8 @@ class ExplainWidget(QWidget):
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
         places = open_places(viewer, self.controller, self.form)
-        self.features: tuple[Feature, ...] = (prediction, history, self.looks, places)
+        compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
+        self.features: tuple[Feature, ...] = (prediction, history, compare, self.looks, places)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 
@@ -88,6 +91,7 @@ class ExplainWidget(QWidget):
     def compute(self) -> None:
         """Explain what the form asks for; nothing happens while something is missing."""
         layer = self._layer()
+        self._following.stop()  # it would ask the same once more
         if layer is not None and self.controller.model is not None:
             self._following.note_question()
             self.controller.explain(layer, self.form.volume.frame, self.form.request())
@@ -124,7 +128,6 @@ class ExplainWidget(QWidget):
         controller.model_changed.connect(self._on_model_changed)
         controller.volume_opened.connect(self.choose_layer)
         controller.explained.connect(self._on_explained)
-        controller.comparison.changed.connect(form.compare.show_comparison)
         controller.forgotten.connect(self._on_forgotten)
         controller.saved.connect(self._on_saved)
         controller.failed.connect(self._on_failed)
@@ -194,15 +197,17 @@ class ExplainWidget(QWidget):
         if self._layer() is not layer:
             self.choose_layer(layer)
 
-    def _on_compare_requested(self, methods: list[str]) -> None:
+    def _on_compare_requested(self, plan: Plan) -> None:
         layer = self._layer()
+        self._following.stop()
         if layer is not None:
             request = self.form.request()
-            self.controller.compare(layer, self.form.volume.frame, request, methods)
+            self.controller.compare(layer, self.form.volume.frame, request, plan)
 
     def _on_method_changed(self) -> None:
         """Cut where the chosen method is cut by default: the published one on patches."""
         entry, box = self.form.question.entry, self.form.threshold
+        self.form.compare.show_method(entry)
         if entry is not None:
             box.choose(replace(box.threshold(), stage=entry.keep_stage))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from made_heads import explanation_of
 
 from g3dvit_napari import summaries
+from g3dvit_napari.core.errors import CheckpointError
 from g3dvit_napari.core.registry import Entry, Parameter
 from g3dvit_napari.core.types import (
     Explanation,
@@ -111,11 +112,18 @@ class StandIn:
         self.error: Exception | None = None
         self.status = "ok"
         self.handle = Handle()
+        self.broken: set[str] = set()  # checkpoints that cannot be read
         self.stopped = self.running = self.most_at_once = 0
 
     def load_model(self, path: str, spec: str | None, device: str) -> Handle:
         self._called("load_model", path=path, spec=spec, device=device)
+        if path in self.broken:
+            raise CheckpointError(f"{path} is damaged; copy it again")
         return self.handle
+
+    def randomised(self, model: Handle, seed: int, down_to: int | None) -> Handle:
+        self._called("randomised", seed=seed, down_to=down_to)
+        return model
 
     def why_not(self, name: str, _model: Handle) -> str | None:
         return self.reasons.get(name)

@@ -53,9 +53,13 @@ def test_every_cell_holds_an_anatomy_and_its_map(viewer: Any, anatomy: Any, othe
     assert cells(viewer) == {
         (0, 0): ["One: anatomy", "One"],
         (0, 1): ["Two: anatomy", "Two"],
-        (1, 0): ["Three: anatomy", "Three: zero"],
+        (1, 0): ["shows nothing: zero", "Three"],
     }
-    copies = [layer for layer in viewer.layers if layer.name.endswith(": anatomy")]
+    copies = [
+        layer for layer in viewer.layers if layer.name.startswith(("One: ", "Two: ", "shows"))
+    ]
+    assert len(copies) == 3
+    assert [copy.name_overlay.visible for copy in copies] == [True, False, False]
     assert all(layer.data is anatomy.data for layer in copies)
     assert all(np.allclose(layer.affine, anatomy.affine) for layer in copies)
 
@@ -69,8 +73,8 @@ def test_maps_share_scale_and_threshold_but_not_the_cut(viewer: Any, anatomy: An
     for amount in (5.0, 40.0):
         threshold = Threshold("keep", amount, "voxels")
         comparison.set_threshold(threshold)
-        for layer, explanation in comparison._maps:
-            cut = explanation.scaled.cut(threshold)
+        for layer, _, cell in comparison._cells:
+            explanation, cut = cell.explanation, cell.explanation.scaled.cut(threshold)
             assert cut is not None
             low, high = layer.colormap.map(
                 np.array([cut - 0.01, cut + 0.01]) / (2 if explanation.signed else 1)
@@ -152,17 +156,19 @@ def click(qtbot: Any, button: Any) -> None:
 def mark(box: Any, *names: str) -> None:
     for row in range(box.list.count()):
         item = box.list.item(row)
-        if item.data(Qt.ItemDataRole.UserRole):
-            wanted = item.data(Qt.ItemDataRole.UserRole) in names
+        variant = item.data(Qt.ItemDataRole.UserRole).variant
+        if variant is not None:
+            wanted = variant.value in names
             item.setCheckState(Qt.CheckState.Checked if wanted else Qt.CheckState.Unchecked)
 
 
-def test_the_list_offers_what_the_network_serves(qtbot: Any, widget: ExplainWidget) -> None:
+def marked(box: Any) -> list[Any]:
+    return [variant.value for variant in box.plan.variants]
+
+
+def test_the_list_offers_what_the_network_serves(widget: ExplainWidget) -> None:
     box = widget.form.compare
-    assert box.marked == ["g3dvit", "libra_grad"]
-    assert box.list.isHidden()
-    click(qtbot, box.unfold)
-    assert not box.list.isHidden()
+    assert marked(box) == ["g3dvit", "libra_grad"]
     mark(box, "occlusion")
     assert not box.go.isEnabled()
     assert "at least two" in box.go.toolTip()
@@ -241,7 +247,6 @@ def test_four_methods_in_a_window(
     rest(qtbot, widget)
     widget.form.threshold.choose(Threshold("keep", 50.0, "voxels"))
     box = widget.form.compare
-    click(qtbot, box.unfold)
     mark(box, "g3dvit", "grad_cam", "hires_cam", "libra_grad")
     with qtbot.waitSignal(widget.controller.comparison.changed, timeout=60_000):
         click(qtbot, box.go)

@@ -1,128 +1,182 @@
-"""The form's group for comparing methods: which ones, and the way back to one map."""
+"""The form's group for comparing: what differs, which of it, and the way back to one map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
 
 from g3dvit_napari.core.registry import Entry
-from g3dvit_napari.plugin.asking.method_list import (
-    FIRST,
-    RECOMMENDED,
-    UNSERVED,
-    grouped,
-    tip_of,
-    titled,
-)
-from g3dvit_napari.plugin.controls.section import Section, allow, explain
+from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS
+from g3dvit_napari.plugin.comparing.kinds import KINDS, WHAT, Item, Kind, Plan, items_of, why_not
+from g3dvit_napari.plugin.controls.choice import Choice
+from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note
+from g3dvit_napari.plugin.jobs import LoadedModel
 
-USUAL = (FIRST, RECOMMENDED, "grad_cam", "hires_cam")
-FEWEST, ROWS = 2, 8
+FEWEST = 2
+ROWS = (3, 10)  # of the list, at least and at most
+ROW_HEIGHT = 16  # pixels, where there is no row to ask
 _NO_MODEL = "Load a checkpoint first."
+_FILTER = f"Checkpoints ({' '.join('*' + e for e in CHECKPOINT_ENDINGS)});;All files (*)"
+_ROLE = Qt.ItemDataRole.UserRole
 
 
 class CompareBox(Section):
-    """A list of methods with marks, and two buttons."""
+    """What differs, a list with marks, and two buttons."""
 
-    compare_requested = Signal(object)  # names of the marked methods, in the list's order
+    compare_requested = Signal(object)  # a Plan, in the list's order
     end_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Compare methods", parent)
-        self.unfold = QPushButton("Choose methods …")
-        self.unfold.setCheckable(True)
-        explain(self.unfold, "Show or hide the list of methods to compare.")
+        super().__init__("Compare", parent)
+        self.kinds = Choice()
+        self.kinds.offer(dict(KINDS), "methods")
+        self.add_row("&Between", self.kinds, "What differs between the maps.")
+        self.what = note(WHAT["methods"])
+        self.add_wide(self.what)
         self.list = QListWidget()
-        self.list.setAccessibleName("Methods to compare")
-        self.list.setFixedHeight(ROWS * 22)
-        self.list.setVisible(False)
+        self.list.setAccessibleName("What to compare")
+        explain(self.list, "Mark what to compare, by mouse or with the space bar.")
+        self.add_wide(self.list)
+        self.add_file = QPushButton("Add checkpoints …")
+        explain(self.add_file, "Choose further checkpoint files to explain the same volume.")
+        self.add_wide(self.add_file)
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 9999)
+        self.add_row("&Seed", self.seed, "Which random weights: the same seed draws the same ones.")
         self.go, self.back = QPushButton("Compare"), QPushButton("Back to one map")
         explain(
             self.go,
-            "Compute the marked methods for the same volume and class, and show them side by\n"
-            "side on one scale. The threshold then moves all of them.",
+            "Compute what is marked for the same volume, and show it side by side.\n"
+            "The threshold then moves all maps.",
         )
         explain(self.back, "Remove the comparison and show again what was there before.")
-        self.add_wide(self.unfold)
-        self.add_wide(self.list)
-        self.add_wide(self._buttons())
+        self.add_wide(_pair(self.go, self.back))
+        self.failed = note()
+        self.add_wide(self.failed)
+        self._model: LoadedModel | None = None
+        self._entry: Entry | None = None
+        self._files: list[str] = []
+        self._marks: dict[Kind, set[str]] = {}  # what the user marked, by title
         self._reason, self._running = _NO_MODEL, False
-        self.show_comparison(False)
-        self.unfold.toggled.connect(self.list.setVisible)
+        self._list_items()
+        self.kinds.currentIndexChanged.connect(self._on_kind_changed)
         self.list.itemChanged.connect(self._on_marked)
+        self.add_file.clicked.connect(self._on_add_file)
         self.go.clicked.connect(self._on_go)
         self.back.clicked.connect(self.end_requested)
 
-    def _buttons(self) -> QWidget:
-        both = QWidget()
-        row = QHBoxLayout(both)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.go)
-        row.addWidget(self.back)
-        return both
+    @property
+    def kind(self) -> Kind:
+        """What differs."""
+        return self.kinds.value()
 
     @property
-    def marked(self) -> list[str]:
-        """The names of the marked methods."""
+    def plan(self) -> Plan:
+        """What is marked."""
         items = (self.list.item(row) for row in range(self.list.count()))
-        return [
-            str(item.data(Qt.ItemDataRole.UserRole))
-            for item in items
-            if item.checkState() == Qt.CheckState.Checked
-        ]
+        marked = (i.data(_ROLE).variant for i in items if i.checkState() == Qt.CheckState.Checked)
+        return Plan(self.kind, tuple(marked), self.seed.value())
 
-    def offer_methods(self, entries: Iterable[Entry], reasons: Mapping[str, str]) -> None:
-        """List what the network can serve; what was marked stays so, at first the usual ones."""
-        marked: Sequence[str] = self.marked or USUAL
-        blocked = self.list.blockSignals(True)
-        self.list.clear()
-        for title, members in grouped(entries, reasons).items():
-            if title != UNSERVED:
-                self._add_heading(title)
-                for entry in members:
-                    self._list(entry, entry.name in marked)
-        self.list.blockSignals(blocked)
+    def offer_model(self, model: LoadedModel | None) -> None:
+        """Offer what a network has; what was marked stays so where it is still on offer."""
+        self._model = model
+        self._list_items()
+
+    def show_method(self, entry: Entry | None) -> None:
+        """Take note of the method that is asked, where it is the same for all maps."""
+        self._entry = entry
         self._adapt()
+
+    def add_files(self, paths: list[str]) -> None:
+        """Add checkpoints to the list."""
+        self._files += [path for path in paths if path not in self._files]
+        self._list_items()
 
     def show_reason(self, reason: str) -> None:
         """Say why nothing can be compared yet; empty: it can."""
         self._reason = reason
         self._adapt()
 
-    def show_comparison(self, running: bool) -> None:
-        """Offer the way back while a comparison is shown."""
+    def show_comparison(self, running: bool, failed: tuple[str, ...] = ()) -> None:
+        """Offer the way back while a comparison is shown; name what could not be had."""
         self._running = running
+        set_note(self.failed, "\n".join(failed))
         self._adapt()
 
-    def _add_heading(self, title: str) -> None:
-        item = QListWidgetItem(title)
-        item.setFlags(Qt.ItemFlag.NoItemFlags)
-        font = item.font()
-        font.setBold(True)
-        item.setFont(font)
-        self.list.addItem(item)
-
-    def _list(self, entry: Entry, marked: bool) -> None:
-        item = QListWidgetItem(titled(entry))
-        item.setData(Qt.ItemDataRole.UserRole, entry.name)
-        item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
-        item.setCheckState(Qt.CheckState.Checked if marked else Qt.CheckState.Unchecked)
-        item.setToolTip(tip_of(entry))
-        self.list.addItem(item)
+    def _list_items(self) -> None:
+        marks = self._marks.get(self.kind)
+        blocked = self.list.blockSignals(True)
+        self.list.clear()
+        for item in items_of(self.kind, self._model, self._files) if self._model else ():
+            self.list.addItem(_line(item, item.marked if marks is None else item.title in marks))
+        self.list.blockSignals(blocked)
+        rows = min(max(self.list.count(), ROWS[0]), ROWS[1])
+        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), ROW_HEIGHT) + 6)
+        self.show_row(self.seed, self.kind == "randomised")
+        self.show_row(self.add_file, self.kind == "checkpoints")
+        self._adapt()
 
     def _adapt(self) -> None:
-        count = len(self.marked)
+        count = len(self.plan.variants)
         self.go.setText(f"Compare {count}" if count >= FEWEST else "Compare")
-        few = "" if count >= FEWEST else "Mark at least two methods in the list."
-        allow(self.go, self._reason or few)
-        allow(self.unfold, "" if self.list.count() else _NO_MODEL)
+        impossible = why_not(self.kind, self._model, self._entry) if self._model else ""
+        few = "" if count >= FEWEST else "Mark at least two lines of the list."
+        set_note(self.what, impossible or WHAT[self.kind])
+        allow(self.go, self._reason or impossible or few)
+        allow(self.list, "" if self._model else _NO_MODEL)
+        allow(self.add_file, "" if self._model else _NO_MODEL)
         allow(self.back, "" if self._running else "No comparison is shown.")
 
+    def _on_kind_changed(self, _index: int) -> None:
+        self._list_items()
+
     def _on_marked(self, _item: object) -> None:
+        items = [self.list.item(row) for row in range(self.list.count())]
+        checked = {i.text() for i in items if i.checkState() == Qt.CheckState.Checked}
+        self._marks[self.kind] = checked
         self._adapt()
 
+    def _on_add_file(self) -> None:
+        folder = str(Path(self._files[-1]).parent) if self._files else ""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Add checkpoints", folder, _FILTER)
+        self.add_files(paths)
+
     def _on_go(self) -> None:
-        self.compare_requested.emit(self.marked)
+        self.compare_requested.emit(self.plan)
+
+
+def _line(item: Item, marked: bool) -> QListWidgetItem:
+    line = QListWidgetItem(item.title)
+    line.setData(_ROLE, item)
+    line.setToolTip(item.tip)
+    if item.variant is None:
+        line.setFlags(Qt.ItemFlag.NoItemFlags)
+        font = line.font()
+        font.setBold(True)
+        line.setFont(font)
+        return line
+    flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+    line.setFlags(flags if item.fixed else flags | Qt.ItemFlag.ItemIsUserCheckable)
+    checked = Qt.CheckState.Checked if marked or item.fixed else Qt.CheckState.Unchecked
+    line.setCheckState(checked)
+    return line
+
+
+def _pair(left: QPushButton, right: QPushButton) -> QWidget:
+    both = QWidget()
+    row = QHBoxLayout(both)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    row.addWidget(left)
+    row.addWidget(right)
+    return both

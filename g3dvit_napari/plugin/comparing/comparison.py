@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from napari.components.overlays import TextOverlay
 from napari.layers import Image, Layer
 
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.comparing.before import Before
+from g3dvit_napari.plugin.comparing.cells import Cell, MapCell
+from g3dvit_napari.plugin.comparing.scale import OWN, Scale
 from g3dvit_napari.plugin.picture import maps, scenes
 from g3dvit_napari.plugin.picture.colormaps import SIGNED, UNSIGNED, Edge, gated
 from g3dvit_napari.plugin.picture.layers import KEY, grid_over, metadata_of
 
 ROLE = "compared"
+SCALE_WORDS = "g3dvit_scale"  # our overlay on the canvas
 SPACING = 6  # pixels between two cells
-TITLE_SIZE, BAR_SIZE = 11, (12, 90)
+TITLE_SIZES = {1: 11, 2: 11, 3: 10}  # per number of columns; smaller where there are more
+SMALLEST_TITLE, BAR_SIZE = 8, (12, 90)
+ROOM = 0.92  # of a cell for the head: a title is above it
 
 
 class Comparison:
     """Shows explanations of one layer's volume; owns the layers it adds, and only those.
 
-    All maps share one scale, each from 0 to 1 of its own largest value (signed: -1 to 1), and one
-    threshold. What was on the screen is hidden meanwhile and comes back.
+    All maps share one threshold, and either one scale or one each from 0 to 1 of their own largest
+    value (signed: -1 to 1). What was on the screen is hidden meanwhile and comes back.
 
     Parameters
     ----------
@@ -33,6 +40,8 @@ class Comparison:
         A title and an explanation per cell, first the one at the top left.
     threshold, edge
         Where the maps are cut, and how they end there.
+    scale
+        What 1 stands for.
     """
 
     def __init__(
@@ -42,34 +51,52 @@ class Comparison:
         titled: Sequence[tuple[str, Explanation]],
         threshold: Threshold,
         edge: Edge = "hard",
+        *,
+        scale: Scale = OWN,
     ) -> None:
         self._viewer, self._anatomy, self.edge = viewer, anatomy, edge
-        self._shown_before = [layer for layer in viewer.layers if layer.visible]
-        self._selected_before = set(viewer.layers.selection)
-        grid = viewer.canvas.grid
-        self._grid_before = (grid.enabled, grid.stride, grid.spacing)
-        for layer in self._shown_before:
-            layer.visible = False
-        self._maps: list[tuple[Image, Explanation]] = []
-        self._anatomies: list[Layer] = []
+        self._before = Before(viewer)
+        self._threshold = threshold
+        self._words = TextOverlay(position="bottom_right", font_size=10, visible=True, box=False)
+        viewer.canvas.overlays[SCALE_WORDS] = self._words
+        self._words.text = scale.words
+        self._cells: list[tuple[Image, Layer, Cell]] = []  # map, anatomy below it, what is shown
+        self._difference: tuple[Image, Layer, Cell] | None = None
         for title, explanation in reversed(titled):  # the last pair added fills the first cell
-            self._add(title, explanation)
+            self._cells.append(self._add(MapCell(title, explanation, scale), len(viewer.layers)))
         self.set_threshold(threshold)
         # Counted from the end, pairs stay together however many layers lie below them.
+        grid = viewer.canvas.grid
         grid.stride, grid.spacing, grid.enabled = -2, SPACING, True
         viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed)
-        viewer.fit_to_view()
+        self._arrange()
 
     @property
     def layers(self) -> list[Layer]:
         """The layers of this comparison that are still there."""
-        mine = [*self._anatomies, *(layer for layer, _ in self._maps)]
+        mine = [layer for pair in self._all for layer in pair[:2]]
         return [layer for layer in mine if layer in self._viewer.layers]
 
+    @property
+    def _all(self) -> list[tuple[Image, Layer, Cell]]:
+        return self._cells + ([self._difference] if self._difference else [])
+
+    @property
+    def difference(self) -> Image | None:
+        """The layer of the difference that is shown, if any."""
+        return self._difference[0] if self._difference else None
+
     def needs(self, layer: Layer) -> bool:
-        """Whether it cannot go on without a layer: one of its own, or the one explained."""
-        mine = [self._anatomy, *self._anatomies, *(map_ for map_, _ in self._maps)]
+        """Whether it cannot go on without a layer: one of its maps, or the one explained."""
+        mine = [self._anatomy, *(layer for pair in self._cells for layer in pair[:2])]
         return any(layer is one for one in mine)
+
+    def lost(self, layer: Layer) -> bool:
+        """Take note that a layer was removed; return whether the difference went with it."""
+        went = self._difference is not None and any(layer is one for one in self._difference[:2])
+        if went:
+            self.drop_difference()
+        return went
 
     def set_edge(self, edge: Edge) -> None:
         """End the maps sharply at the cut, or let them fade below."""
@@ -80,63 +107,94 @@ class Comparison:
         """Cut every map at its own value for this threshold; only colours change."""
         self._threshold = threshold
         ndisplay = int(self._viewer.dims.ndisplay)
-        for layer, explanation in self._maps:
-            base, signed = SIGNED if explanation.signed else UNSIGNED, explanation.signed
-            cut = explanation.scaled.cut(threshold)
-            layer.colormap = gated(base, cut, signed=signed, edge=self.edge, ndisplay=ndisplay)
+        for layer, _, cell in self._all:
+            base, cut = SIGNED if cell.signed else UNSIGNED, cell.cut(threshold)
+            layer.colormap = gated(base, cut, signed=cell.signed, edge=self.edge, ndisplay=ndisplay)
+
+    def set_scale(self, scale: Scale) -> None:
+        """Draw all maps on another scale; a difference on the former one goes."""
+        self.drop_difference()
+        self._words.text = scale.words
+        for layer, _, cell in self._cells:
+            if isinstance(cell, MapCell) and cell.scale != scale:
+                cell.scale = scale
+                layer.data = maps.visible(cell.values()).transpose()
+        self.set_threshold(self._threshold)
+
+    def show_difference(self, cell: Cell) -> None:
+        """Show a difference in the last cell, in place of the former one."""
+        self.drop_difference()
+        first = min(self._viewer.layers.index(layer) for layer in self.layers)
+        self._difference = self._add(cell, first)
+        self.set_threshold(self._threshold)
+        self._arrange()
+
+    def drop_difference(self) -> None:
+        """Take the difference away."""
+        gone, self._difference = self._difference, None  # removing layers asks again
+        for layer in gone[:2] if gone else ():
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        if gone:
+            self._arrange()
 
     def close(self) -> None:
         """Remove what was added, and show again what was shown."""
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
-        grid = self._viewer.canvas.grid
-        grid.enabled, grid.stride, grid.spacing = self._grid_before
+        self._viewer.canvas.overlays.pop(SCALE_WORDS, None)
+        self._before.restore_grid()
         for layer in self.layers:
             self._viewer.layers.remove(layer)
-        self._maps, self._anatomies = [], []
-        there = [layer for layer in self._shown_before if layer in self._viewer.layers]
-        for layer in there:
-            layer.visible = True
-        selected = self._selected_before & set(self._viewer.layers)
-        self._viewer.layers.selection = selected
-        self._viewer.fit_to_view()
+        self._cells, self._difference = [], None
+        self._before.restore()
 
-    def _add(self, title: str, explanation: Explanation) -> None:
-        anatomy = self._copy_of_anatomy(title)
-        values = maps.smooth_map(explanation).transpose()
-        grid = grid_over(self._anatomy, explanation.relevance)
+    def _add(self, cell: Cell, index: int) -> tuple[Image, Layer, Cell]:
+        """Add an anatomy and what the cell shows over it, at a place in the list of layers."""
+        anatomy = self._copy_of_anatomy(cell)
+        grid = grid_over(self._anatomy, cell.volume)
         map_ = Image(
-            values,
-            name=title if explanation.status == "ok" else f"{title}: {explanation.status}",
-            metadata=metadata_of(explanation.relevance, ROLE, grid.shown),
-            **scenes.map_look(explanation.signed),
+            maps.visible(cell.values()).transpose(),
+            name=cell.title,
+            metadata=metadata_of(cell.volume, ROLE, grid.shown),
+            **scenes.map_look(cell.signed),
             **grid.keywords(grid.shown),
         )
+        map_.contrast_limits = (-cell.limit if cell.signed else 0.0, cell.limit)
         map_.opacity = scenes.MAP_OPACITY[int(self._viewer.dims.ndisplay)]
-        for layer in (anatomy, map_):
-            self._viewer.add_layer(layer)
-        map_.name_overlay.font_size, map_.name_overlay.visible = TITLE_SIZE, True
+        for place, layer in enumerate((anatomy, map_)):
+            self._viewer.layers.insert(index + place, layer)
+        map_.name_overlay.visible = True
+        anatomy.name_overlay.visible, anatomy.name_overlay.box = bool(cell.subtitle), False
         map_.colorbar.size, map_.colorbar.position = BAR_SIZE, "bottom_left"  # below the title
         map_.colorbar.visible = True
-        self._anatomies.append(anatomy)
-        self._maps.append((map_, explanation))
+        return map_, anatomy, cell
 
-    def _copy_of_anatomy(self, title: str) -> Layer:
+    def _copy_of_anatomy(self, cell: Cell) -> Layer:
         """Return another layer of the same array and look."""
         data, look, kind = self._anatomy.as_layer_data_tuple()
         entry = {**(look["metadata"].get(KEY) or {}), "role": ROLE}
-        look |= {"name": f"{title}: anatomy", "metadata": {KEY: entry}, "visible": True}
+        name = cell.subtitle or f"{cell.title}: anatomy"
+        look |= {"name": name, "metadata": {KEY: entry}, "visible": True}
         copy = Layer.create(data, look, kind)
         if int(self._viewer.dims.ndisplay) == 3:
             _set(copy, scenes.ANATOMY_AS_VOLUME)
         return copy
 
+    def _arrange(self) -> None:
+        """Fit head and titles into the cells that there are now."""
+        _, columns = self._viewer.canvas.grid.actual_shape(self._viewer.layers)
+        size = TITLE_SIZES.get(columns, SMALLEST_TITLE)
+        for layer, anatomy, _ in self._all:
+            layer.name_overlay.font_size, anatomy.name_overlay.font_size = size, size - 1
+        self._viewer.fit_to_view()
+        self._viewer.scene.camera.zoom *= ROOM
+
     def _on_ndisplay_changed(self, event: object = None) -> None:
         del event
         ndisplay = int(self._viewer.dims.ndisplay)
         flat = {name: getattr(self._anatomy, name) for name in scenes.ANATOMY_AS_VOLUME}
-        for layer in self._anatomies:
-            _set(layer, scenes.ANATOMY_AS_VOLUME if ndisplay == 3 else flat)
-        for layer, _ in self._maps:
+        for layer, anatomy, _ in self._all:
+            _set(anatomy, scenes.ANATOMY_AS_VOLUME if ndisplay == 3 else flat)
             layer.opacity = scenes.MAP_OPACITY[ndisplay]
         self.set_threshold(self._threshold)
 
