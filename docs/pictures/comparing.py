@@ -24,8 +24,10 @@ def make() -> dict[str, Picture]:
     widget.form.threshold.choose(Threshold("keep", 2.0, "patches"))
     pictures["compare_classes"] = compared(viewer, widget, "classes")
     widget.form.question.methods.choose("generic_attention")
-    pictures["compare_randomised"] = compared(viewer, widget, "randomised", ("all", 1, 2))
-    compared(viewer, widget, "methods", ("grad_cam", "libra_grad"))
+    compared(viewer, widget, "randomised", ("all", 1, 2))
+    click(widget.form.difference.scale.button("own"))  # where they differ, not how much
+    pictures["compare_randomised"] = photograph(viewer)
+    compared(viewer, widget, "methods", ("libra_grad", "generic_attention"))
     click(widget.form.difference.go)
     wait(lambda: widget.controller.comparison.difference)
     pictures["difference"] = photograph(viewer)

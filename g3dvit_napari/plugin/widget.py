@@ -91,7 +91,6 @@ class ExplainWidget(QWidget):
     def compute(self) -> None:
         """Explain what the form asks for; nothing happens while something is missing."""
         layer = self._layer()
-        self._following.stop()  # it would ask the same once more
         if layer is not None and self.controller.model is not None:
             self._following.note_question()
             self.controller.explain(layer, self.form.volume.frame, self.form.request())

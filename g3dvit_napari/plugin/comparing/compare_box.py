@@ -53,13 +53,7 @@ class CompareBox(Section):
         self.seed = QSpinBox()
         self.seed.setRange(0, 9999)
         self.add_row("&Seed", self.seed, "Which random weights: the same seed draws the same ones.")
-        self.go, self.back = QPushButton("Compare"), QPushButton("Back to one map")
-        explain(
-            self.go,
-            "Compute what is marked for the same volume, and show it side by side.\n"
-            "The threshold then moves all maps.",
-        )
-        explain(self.back, "Remove the comparison and show again what was there before.")
+        self.go, self.back = _buttons()
         self.add_wide(_pair(self.go, self.back))
         self.failed = note()
         self.add_wide(self.failed)
@@ -170,6 +164,17 @@ def _line(item: Item, marked: bool) -> QListWidgetItem:
     checked = Qt.CheckState.Checked if marked or item.fixed else Qt.CheckState.Unchecked
     line.setCheckState(checked)
     return line
+
+
+def _buttons() -> tuple[QPushButton, QPushButton]:
+    go, back = QPushButton("Compare"), QPushButton("Back to one map")
+    explain(
+        go,
+        "Compute what is marked for the same volume, and show it side by side.\n"
+        "The threshold then moves all maps.",
+    )
+    explain(back, "Remove the comparison and show again what was there before.")
+    return go, back
 
 
 def _pair(left: QPushButton, right: QPushButton) -> QWidget:

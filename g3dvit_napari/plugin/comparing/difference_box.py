@@ -15,6 +15,23 @@ from g3dvit_napari.plugin.controls.switch import Switch
 _NOTHING = "Compare two maps first, or compute a second one for the same volume."
 _NO_DIFFERENCE = "No difference is shown."
 
+_SCALES = {
+    "common": (
+        "Common",
+        "All maps in units of the largest raw value among them: strengths can be compared.\n"
+        "Methods have different units, so this says little between methods.",
+    ),
+    "own": (
+        "Own",
+        "Every map in units of its own largest value: patterns can be compared,\nstrengths cannot.",
+    ),
+}
+_FIGURES = (
+    "Spearman's ρ: whether both maps order the places alike; 1 is the same order, 0 none.\n"
+    "Dice: how much of the strongest 5 % of the places, by size, both have in common;\n"
+    "beside it what two random choices of as many places would have in common."
+)
+
 
 class DifferenceBox(Section):
     """Scale of the cells, two maps to subtract, their agreement in figures."""
@@ -25,46 +42,17 @@ class DifferenceBox(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Scale and difference", parent)
-        self.scale = Switch(
-            {
-                "common": (
-                    "Common",
-                    "All maps in units of the largest raw value among them: strengths can be\n"
-                    "compared. Methods have different units, so this says little between methods.",
-                ),
-                "own": (
-                    "Own",
-                    "Every map in units of its own largest value: patterns can be compared,\n"
-                    "strengths cannot.",
-                ),
-            }
-        )
+        self.scale = Switch(_SCALES)
         self.add_row("S&cale", self.scale, "What 1 stands for on the colour bars.")
         self.scale_note = note()
         self.add_wide(self.scale_note)
         self.first, self.second = Choice(), Choice()
         self.add_row("Map &A", self.first, "The map to subtract from.")
         self.add_row("Map &B", self.second, "The map that is subtracted.")
-        self.go, self.save = QPushButton("Difference A − B"), QPushButton("Save …")
-        explain(
-            self.go,
-            "Show A minus B as both are shown, in a cell of its own: warm where A is stronger,\n"
-            "cold where B is; and say how far the two agree.",
-        )
-        explain(self.save, "Write the difference as NIfTI, on the grid of the volume.")
-        both = QWidget()
-        row = QHBoxLayout(both)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.go, 1)
-        row.addWidget(self.save)
-        self.add_wide(both)
+        self.go, self.save = _buttons()
+        self.add_wide(_row(self.go, self.save))
         self.figures = words()
-        self.figures.setToolTip(
-            "Spearman's ρ: whether both maps order the places alike; 1 is the same order, 0 none.\n"
-            "Dice: how much of the strongest 5 % of the places, by size, both have in common;\n"
-            "beside it what two random choices of as many places would have in common."
-        )
+        self.figures.setToolTip(_FIGURES)
         self.add_wide(self.figures)
         self.show_figures("")
         self.offer_maps((), False)
@@ -101,3 +89,24 @@ class DifferenceBox(Section):
 
     def _on_go(self) -> None:
         self.difference_requested.emit(self.first.value(), self.second.value())
+
+
+def _buttons() -> tuple[QPushButton, QPushButton]:
+    go, save = QPushButton("Difference A − B"), QPushButton("Save …")
+    explain(
+        go,
+        "Show A minus B as both are shown, in a cell of its own: warm where A is stronger,\n"
+        "cold where B is; and say how far the two agree.",
+    )
+    explain(save, "Write the difference as NIfTI, on the grid of the volume.")
+    return go, save
+
+
+def _row(wide: QPushButton, narrow: QPushButton) -> QWidget:
+    both = QWidget()
+    row = QHBoxLayout(both)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    row.addWidget(wide, 1)
+    row.addWidget(narrow)
+    return both

@@ -137,12 +137,10 @@ def _layers(blocks: int) -> list[Item]:
 
 
 def _randomised(blocks: int) -> list[Item]:
-    items = [
-        Item("Original", Variant("original", ORIGINAL), True, True, "The loaded network."),
-        Item("All weights random", Variant("all weights random", ALL_WEIGHTS), True),
-    ]
+    """The fewest new weights first, as in a cascade."""
+    items = [Item("Original", Variant("original", ORIGINAL), True, True, "The loaded network.")]
     for block in range(blocks - 1, -1, -1):
-        name = f"random from head to block {block + 1}"
+        variant = Variant(f"random to block {block + 1}", block)
         tip = "Weights behind the start of this block are drawn anew, those before it are kept."
-        items.append(Item(name.capitalize(), Variant(name, block), tip=tip))
-    return items
+        items.append(Item(f"Random from head to block {block + 1}", variant, tip=tip))
+    return [*items, Item("All weights random", Variant("all weights random", ALL_WEIGHTS), True)]
