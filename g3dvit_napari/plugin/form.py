@@ -41,7 +41,9 @@ class ExplainForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model, self.volume = ModelBox(), VolumeBox()
-        self.question, self.threshold, self.view = QuestionBox(), ThresholdBox(), ViewBox()
+        self.question, self.view = QuestionBox(), ViewBox()
+        self.threshold = ThresholdBox(self.view.switches["edge"])
+        self.view.offer_map(False)
         self.compare, self.run, self.looks = CompareBox(), RunBar(), LooksBox()
         self.difference, self.marks = DifferenceBox(), MarksBox()
         self.setAcceptDrops(True)

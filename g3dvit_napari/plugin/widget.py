@@ -26,6 +26,7 @@ from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
+from g3dvit_napari.plugin.threshold.desk import TuningDesk
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -76,7 +77,9 @@ class ExplainWidget(QWidget):
         prediction.asked.connect(self._following.press)
         places = open_places(viewer, self.controller, self.form)
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
-        self.features: tuple[Feature, ...] = (prediction, history, compare, self.looks, places)
+        tuning = TuningDesk(viewer, self.controller, self.form.threshold)
+        asked = (prediction, tuning, history)
+        self.features: tuple[Feature, ...] = (*asked, compare, self.looks, places)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 

@@ -9,7 +9,16 @@ from napari.layers import Image, Layer
 
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.picture import legend, maps
-from g3dvit_napari.plugin.picture.colormaps import SIGNED, UNSIGNED, Edge, base_name, gated, publish
+from g3dvit_napari.plugin.picture.colormaps import (
+    SIGNED,
+    SMALLEST_CUT,
+    UNSIGNED,
+    Edge,
+    base_name,
+    gated,
+    publish,
+)
+from g3dvit_napari.plugin.picture.contour import Contour
 from g3dvit_napari.plugin.picture.layers import Grid, entry_of, grid_over
 from g3dvit_napari.plugin.picture.map_layers import ROLES, MapLayers
 from g3dvit_napari.plugin.picture.maps import Resolution
@@ -35,7 +44,8 @@ class Overlay:
         self._grid: Grid | None = None
         self._bases = {False: UNSIGNED, True: SIGNED}  # the colour map of signed maps or not
         self._bar = True
-        self._gating = False
+        self._gating = self._away = False
+        self._contour = Contour(viewer, volume_layer)
         self.cut: float | None = None
         self.edge: Edge = "hard"
         self.resolution: Resolution = "smooth"
@@ -105,7 +115,7 @@ class Overlay:
             self._gate()
 
     def set_edge(self, edge: Edge) -> None:
-        """End the map sharply at the cut, or let it fade below."""
+        """End the map sharply at the cut, let it fade below, or draw a line around it."""
         self.edge = edge
         self._gate()
 
@@ -143,8 +153,10 @@ class Overlay:
 
     def give_way(self, to_a_grid: bool) -> None:
         """Leave the canvas to a comparison: no caption, and letters in every cell; or come back."""
+        self._away = to_a_grid
         self._legend.give_way(to_a_grid)
         self._letters.in_every_cell(to_a_grid)
+        self._outline()
 
     def set_letters(self, visible: bool) -> None:
         """Show or hide the letters of the sides."""
@@ -179,7 +191,9 @@ class Overlay:
         return x, y, z
 
     def close(self) -> None:
-        """Leave the viewer as it was found; the layers stay, they are the user's now."""
+        """Leave the viewer as it was found; the maps stay, they are the user's now."""
+        if self.edge == "contour":  # a line would no longer follow the slices
+            self.set_edge("hard")
         self._scenes.close()
         self._letters.close()
         self._legend.close()
@@ -216,7 +230,18 @@ class Overlay:
             )
         finally:
             self._gating = False
+        self._outline()
         self._write_caption(signed)
+
+    def _outline(self) -> None:
+        """Draw the line around what is kept, where one is wanted and can be drawn."""
+        layer, flat = self.layer, int(self._viewer.dims.ndisplay) == 2
+        wanted = self.edge == "contour" and self.resolution != "saved" and not self._away
+        if layer is None or self.cut is None or not (wanted and flat):
+            self._contour.remove()
+            return
+        level = max(self.cut, SMALLEST_CUT)
+        self._contour.draw(layer, level, blocks=self.resolution == "patches")
 
     def _write_caption(self, signed: bool) -> None:
         if self._explanation is None or self._grid is None:
@@ -227,6 +252,8 @@ class Overlay:
             shown = f"as saved: {saved}"
         elif self.resolution == "smooth" and maps.saved_differs(self._explanation):
             shown += f"\nsaved map: {saved}"
+        if self.edge == "contour" and int(self._viewer.dims.ndisplay) == 3:
+            shown += "\n(contour in slices only)"
         self._legend.write(legend.caption(self._explanation, shown, self._grid.badge))
 
     def _on_colormap_changed(self, event: object = None) -> None:

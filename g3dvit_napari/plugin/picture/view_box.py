@@ -32,13 +32,18 @@ SWITCHES = {
     "edge": {
         "hard": ("Hard", "Show nothing below the threshold."),
         "faded": ("Faded", "Let what lies below the threshold shine through weakly."),
+        "contour": (
+            "Contour",
+            "Draw a line around what is kept, and lighten it; in slices.\n"
+            "In the volume, and side by side, the map ends hard.",
+        ),
     },
     "convention": {
         "neurological": ("Neurol.", "Neurological: the patient's right is on the right."),
         "radiological": ("Radiol.", "Radiological: the patient's right is on the left."),
     },
 }
-_ROWS = {"resolution": "&Detail", "edge": "&Edge", "convention": "Side&s"}
+_ROWS = {"resolution": "&Detail", "convention": "Side&s"}
 
 
 class ViewBox(Section):
@@ -53,8 +58,9 @@ class ViewBox(Section):
         self.switches: dict[str, Switch] = {}
         for name, options in SWITCHES.items():
             switch = self.switches[name] = Switch(options)
-            self.add_row(_ROWS[name], switch, " ".join(tip for _, tip in options.values()))
-            switch.setToolTip("")
+            if name in _ROWS:  # the edge stands beside the threshold
+                self.add_row(_ROWS[name], switch, " ".join(tip for _, tip in options.values()))
+                switch.setToolTip("")
             switch.changed.connect(lambda value, name=name: self.changed.emit(name, value))
         self.peak = QPushButton("Jump to &peak")
         explain(self.peak, "Move the slices to the strongest place of the map.")

@@ -12,6 +12,7 @@ from g3dvit_napari.plugin.controls.amount import AmountSlider
 from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.controls.section import Section, allow
 from g3dvit_napari.plugin.controls.switch import Switch
+from g3dvit_napari.plugin.threshold.tuning import Tuning
 
 SETTLE_MS = 250
 _KINDS = {
@@ -35,12 +36,12 @@ _NO_RAW = "Raw values are known once a map has been computed."
 
 
 class ThresholdBox(Section):
-    """Kind, amount and stage of the threshold."""
+    """Kind, amount, stage and edge of the threshold; below, what it keeps."""
 
     moved = Signal(object)  # Threshold, while something is dragged
     settled = Signal(object)  # Threshold, once nothing has moved for a moment
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, edges: Switch, parent: QWidget | None = None) -> None:
         super().__init__("Threshold", parent)
         self.kinds = Choice()
         self.kinds.offer(dict(_KINDS), "keep")
@@ -65,6 +66,10 @@ class ThresholdBox(Section):
             }
         )
         self.add_row("Cut &on", self.stages, "Where the threshold acts.")
+        self.edges = edges
+        self.add_row("Ed&ge", edges, "How the map ends at the threshold.")
+        self.tuning = Tuning()
+        self.add_wide(self.tuning)
         self._amounts = {"keep": 5.0, "mass": 50.0, "value": 0.5}
         self._ranges = dict(_RANGES)
         self.offer_raw(None)
@@ -92,6 +97,11 @@ class ThresholdBox(Section):
         self.stages.choose(threshold.stage)
         self._adapt()
 
+    def place(self, threshold: Threshold) -> None:
+        """Show a threshold and tell of it, as if the slider had been moved there."""
+        self.choose(threshold)
+        self._on_moved()
+
     def offer_raw(self, limits: tuple[float, float] | None) -> None:
         """Let the map be cut between these raw values; None or none between them: not at all."""
         usable = limits is not None and limits[1] > limits[0]
@@ -109,11 +119,12 @@ class ThresholdBox(Section):
         blocked = self.slider.blockSignals(True)
         if kind in self._ranges:
             low, high, step, decimals = self._ranges[kind]
-            self.slider.setDecimals(decimals)
-            self.slider.setRange(low, max(high, self._amounts[kind]))
+            amount = self._amounts[kind]
+            self.slider.setDecimals(max(decimals, _decimals_of(amount)))
+            self.slider.setRange(min(low, amount), max(high, amount))
             self.slider.setSingleStep(step)
             self.slider.setPageStep(step * 10)
-            self.slider.setValue(self._amounts[kind])
+            self.slider.setValue(amount)
         self.slider.blockSignals(blocked)
         missing = "" if kind in self._ranges else _NO_RAW
         allow(self.slider, _FIXED.get(kind, missing))
@@ -125,7 +136,7 @@ class ThresholdBox(Section):
 
     def _on_amount_changed(self, value: float) -> None:
         kind = str(self.kinds.value())
-        *_, decimals = self._ranges[kind]  # what the field shows is what is asked for
+        decimals = self.slider.decimals()  # what the field shows is what is asked for
         self._amounts[kind] = round(float(value), decimals)
         self._on_moved()
 
@@ -135,3 +146,8 @@ class ThresholdBox(Section):
 
     def _on_settled(self) -> None:
         self.settled.emit(self.threshold())
+
+
+def _decimals_of(amount: float) -> int:
+    """Return how many decimals a field needs to show an amount as it is."""
+    return len(f"{amount:.9f}".rstrip("0").partition(".")[2])
