@@ -21,7 +21,7 @@ class DeviceState:
         """The device in one short line."""
         threads = f", {self.threads} thread{'s' * (self.threads != 1)}" if self.threads else ""
         memory = f"{_in_gigabytes(self.free)} of {_in_gigabytes(self.total)} GB free"
-        return " · ".join(filter(None, (self.name + threads, memory)))
+        return f"{self.name or 'Memory'}{threads} · {memory}"
 
 
 def _in_gigabytes(size: int) -> str:

@@ -11,6 +11,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
+from g3dvit_napari.plugin.asking.first_steps import FirstSteps
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
 from g3dvit_napari.plugin.asking.question_box import QuestionBox
 from g3dvit_napari.plugin.asking.run_bar import RunBar
@@ -46,6 +47,7 @@ class ExplainForm(QWidget):
         self.view.offer_map(False)
         self.compare, self.run, self.looks = CompareBox(), RunBar(), LooksBox()
         self.difference, self.marks = DifferenceBox(), MarksBox()
+        self.first_steps = FirstSteps()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
         self.head = QVBoxLayout()  # what stays in sight above the pages
@@ -53,7 +55,7 @@ class ExplainForm(QWidget):
         self.pages.setDocumentMode(True)
         self.pages.setUsesScrollButtons(False)
         self.pages.setStyleSheet(_TABS)
-        asked = Page(self.model, self.volume, self.question, self.threshold)
+        asked = Page(self.first_steps, self.model, self.volume, self.question, self.threshold)
         self.add_page("Explain", "What is asked, and how much of the answer is shown.", asked)
         compared = Page(self.compare, self.difference)
         self.add_page("Compare", "Several explanations side by side.", compared)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from g3dvit_napari.core.device import DeviceState
 from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Stage, Threshold, Volume
 from g3dvit_napari.plugin.answers import Answers, question_of
@@ -85,6 +86,12 @@ def load_model(path: str, spec: str, device: str, report: Report) -> LoadedModel
     reasons = {name: api.why_not(name, handle) for name in api.METHODS}
     unserved = {name: reason for name, reason in reasons.items() if reason}
     return LoadedModel(handle, Path(path).name, tuple(api.METHODS.values()), unserved)
+
+
+def device_state(handle: Any) -> DeviceState:
+    """Return where a network runs and how much memory is free there; None: of this computer."""
+    state: DeviceState = facade().device_state(handle)
+    return state
 
 
 def read_layers(path: str, report: Report) -> list[tuple[Any, ...]]:

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "colorbar": True,
         "scale_bar": True,
         "caption": True,
+        "hint_seen": False,
     },
     "files": {"recent_checkpoints": "", "checkpoint_folder": "", "volume_folder": ""},
 }

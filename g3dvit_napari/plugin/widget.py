@@ -12,6 +12,8 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.asking.device_watch import DeviceWatch
+from g3dvit_napari.plugin.asking.first_steps import Welcome
 from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.comparing.desk import CompareDesk
 from g3dvit_napari.plugin.comparing.kinds import Plan
@@ -75,11 +77,14 @@ class ExplainWidget(QWidget):
         self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
+        welcome = Welcome(self.form, self.controller, self._settings)
+        watch = DeviceWatch(self.form, self.controller)
         places = open_places(viewer, self.controller, self.form)
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
-        self.features: tuple[Feature, ...] = (*asked, compare, self.looks, places)
+        pages = (*asked, compare, self.looks, places)
+        self.features: tuple[Feature, ...] = (*pages, welcome, watch)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 

@@ -18,7 +18,7 @@ GB = 1 << 30
         ),
         (DeviceState("CPU", 0, GB // 2, 1), "CPU, 1 thread · 0.0 of 0.5 GB free"),
         (DeviceState("cuda:0 H200", 136 * GB, 139 * GB), "cuda:0 H200 · 136 of 139 GB free"),
-        (DeviceState("", 3 * GB, 8 * GB), "3.0 of 8.0 GB free"),
+        (DeviceState("", 3 * GB, 8 * GB), "Memory · 3.0 of 8.0 GB free"),
     ],
 )
 def test_words(state: DeviceState, words: str) -> None:

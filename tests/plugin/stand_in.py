@@ -12,6 +12,7 @@ from typing import Any, Literal
 from made_heads import explanation_of
 
 from g3dvit_napari import summaries
+from g3dvit_napari.core.device import DeviceState
 from g3dvit_napari.core.errors import CheckpointError
 from g3dvit_napari.core.registry import Entry, Parameter
 from g3dvit_napari.core.types import (
@@ -124,6 +125,11 @@ class StandIn:
     def randomised(self, model: Handle, seed: int, down_to: int | None) -> Handle:
         self._called("randomised", seed=seed, down_to=down_to)
         return model
+
+    def device_state(self, model: Handle | None) -> DeviceState:
+        self.threads.add(threading.get_ident())
+        name, threads = ("CPU", 2) if model else ("", 0)
+        return DeviceState(name, 3 << 30, 8 << 30, threads)
 
     def why_not(self, name: str, _model: Handle) -> str | None:
         return self.reasons.get(name)

@@ -161,7 +161,7 @@ def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
     else:
         slow()
     click(qtbot, widget.form.run.button)
-    qtbot.waitUntil(lambda: len(api.of("explain")) == 1 + ahead)
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 1 + ahead, timeout=20_000)
     lanes = widget.controller.lanes
     if how == "window":
         window.close()

@@ -18,6 +18,11 @@ _SCALE = 1000
 PATIENCE_MS = 150  # what takes no longer is not announced: it would only flicker
 _AMBER, _RED = "rgb(208, 136, 24)", "rgb(224, 82, 72)"  # readable on dark and on light
 
+DEVICE_TIP = (
+    "Where the network runs, and how much memory is free there; looked up every few seconds.\n"
+    "A time is that of the last run with this network, method and parameters on this computer."
+)
+
 
 class RunBar(QWidget):
     """Always visible below the scrolled groups."""
@@ -50,6 +55,9 @@ class RunBar(QWidget):
         self.result.setStyleSheet("padding: 0px;")
         self.result.setAccessibleName("Result")
         self.warning = words()
+        self.device = note()
+        self.device.setAccessibleName("Device")
+        explain(self.device, DEVICE_TIP)
         self._lay_out()
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -72,7 +80,8 @@ class RunBar(QWidget):
         layout.setContentsMargins(12, 6, 12, 10)
         layout.setSpacing(6)
         layout.addLayout(top)
-        for widget in (self.bar, self.stage, self.standing, self.result, self.warning):
+        below = (self.stage, self.standing, self.result, self.warning, self.device)
+        for widget in (self.bar, *below):
             layout.addWidget(widget)
         self.bar.hide()
 
@@ -121,6 +130,10 @@ class RunBar(QWidget):
         self.warning.setText(warning)
         self.warning.setStyleSheet(f"color: {_RED if failed else _AMBER}; padding: 0px;")
         self.warning.setVisible(bool(warning))
+
+    def show_device(self, state: str, duration: str = "") -> None:
+        """Show where it is computed, and how long the question at hand took last time."""
+        set_note(self.device, " · ".join(filter(None, (state, duration))))
 
     def _adapt(self) -> None:
         tip = "Stop at the next step." if self._busy else "Explain the chosen class (Ctrl+Return)."
