@@ -3,6 +3,7 @@
 from g3dvit_napari.summaries.agreement import Agreement, agreement_of
 from g3dvit_napari.summaries.clusters import Clusters, Peak, clusters_of
 from g3dvit_napari.summaries.extent import Extent, Kept, Sizes, clusters_at, extent_of
+from g3dvit_napari.summaries.quality import Quality, quality_of
 from g3dvit_napari.summaries.regions import Region, Regions, region_shares
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Extent",
     "Kept",
     "Peak",
+    "Quality",
     "Region",
     "Regions",
     "Sizes",
@@ -18,5 +20,6 @@ __all__ = [
     "clusters_at",
     "clusters_of",
     "extent_of",
+    "quality_of",
     "region_shares",
 ]
