@@ -37,6 +37,7 @@ class ExplainForm(QWidget):
     """Everything a user can ask for, from top to bottom in the order of the questions."""
 
     explain_requested = Signal()
+    list_dropped = Signal(str)  # a folder or a table of volumes
     refused = Signal(str)  # a dropped file that is neither a volume nor a checkpoint
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -145,6 +146,8 @@ class ExplainForm(QWidget):
             self.volume.file_requested.emit(path)
         elif name.endswith(_SPECS) and self.model.path:
             self.model.ask_for(self.model.path, spec=path)
+        elif Path(path).is_dir() or name.endswith(".tsv"):
+            self.list_dropped.emit(path)
         else:
             self.refused.emit(
                 f"{Path(path).name} is neither a volume ({', '.join(VOLUME_ENDINGS)}) nor a "

@@ -27,7 +27,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "caption": True,
         "hint_seen": False,
     },
-    "files": {"recent_checkpoints": "", "checkpoint_folder": "", "volume_folder": ""},
+    "qa": {"go_on": True, "rater": ""},
+    "files": {
+        "recent_checkpoints": "",
+        "checkpoint_folder": "",
+        "volume_folder": "",
+        "subject_list": "",
+        "ratings_elsewhere": "",
+    },
 }
 _log = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
+from g3dvit_napari.plugin.subjects.desk import SubjectDesk
 from g3dvit_napari.plugin.threshold.desk import TuningDesk
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ExplainWidget(QWidget):
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
         pages = (*asked, compare, self.looks, places)
-        self.features: tuple[Feature, ...] = (*pages, welcome, watch)
+        self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
+        self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)
         self._attach()
         self.destroyed.connect(partial(Controller.close, self.controller))
 

@@ -24,6 +24,7 @@ from g3dvit_napari.core.types import (
     Volume,
 )
 from g3dvit_napari.io.atlas import read_atlas
+from g3dvit_napari.io.nifti import read_volume
 from g3dvit_napari.io.tables import save_table
 
 
@@ -189,6 +190,10 @@ class StandIn:
             relevance=explanation.relevance.like(shown),
             cut=cut,
         )
+
+    def load_volume(self, path: Path) -> Volume:
+        self._called("load_volume", path=path)
+        return read_volume(path)
 
     def save(self, _explanation: Explanation, folder: str) -> list[Path]:
         self._called("save", folder=folder)

@@ -1,0 +1,1 @@
+"""Subject after subject: a list of volumes with predictions, figures and ratings."""

@@ -1,0 +1,422 @@
+"""Lists of subjects without a window: runs, cancelling, going through, ratings that must not go."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_heads import head
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+
+from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.types import Explanation, ExplanationRequest, Prediction
+from g3dvit_napari.io.nifti import write_volume
+from g3dvit_napari.io.subjects import Subject, SubjectList
+from g3dvit_napari.plugin.picture.layers import role_of, volume_of
+from g3dvit_napari.plugin.subjects import ledger as ledger_module
+from g3dvit_napari.plugin.subjects.columns import COLUMNS, TRUTH
+from g3dvit_napari.plugin.subjects.ledger import Ledger, Outcome
+from g3dvit_napari.plugin.subjects.table_model import TableModel
+from g3dvit_napari.plugin.widget import ExplainWidget
+
+TITLES = [column.title for column in COLUMNS]
+DISPLAY, TIP = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three heads, each brighter than the one before, and a table of them with true classes."""
+    for number in (1, 2, 3):
+        made = head()
+        write_volume(made.like(made.data * number), tmp_path / f"s{number}.nii.gz")
+    lines = ["path\tlabel", "s1.nii.gz\tlesion", "s2.nii.gz\tHealthy", "s3.nii.gz\t1"]
+    (tmp_path / "study.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def widget(qtbot, viewer, api):  # noqa: ARG001
+    widget = ExplainWidget(viewer)
+    qtbot.addWidget(widget)
+    yield widget
+    lanes = widget.controller.lanes
+    widget.controller.close()
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
+
+
+def rest(qtbot, widget) -> None:
+    visits = widget.subjects.visits
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest and not visits.is_waiting, timeout=10_000)
+    qtbot.wait(1)
+
+
+def load(qtbot, widget) -> None:
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=10_000):
+        widget.load_checkpoint("/d/vit.pth")
+    rest(qtbot, widget)
+
+
+def open_list(qtbot, widget, place: Path) -> None:
+    with qtbot.waitSignal(widget.subjects.list_opened, timeout=10_000):
+        widget.form.take_file(str(place))
+    rest(qtbot, widget)
+
+
+def run(qtbot, widget, button: str = "run_all") -> None:
+    with qtbot.waitSignal(widget.subjects.run_ended, timeout=10_000):
+        getattr(widget.subjects.page, button).click()
+    rest(qtbot, widget)
+
+
+def step(qtbot, widget, step: int = 1) -> None:
+    widget.subjects.step(step)
+    rest(qtbot, widget)
+
+
+def column(widget, title: str, role=DISPLAY) -> list[str]:
+    rows = widget.subjects.page.table.rows
+    return [rows.data(rows.index(n, TITLES.index(title)), role) for n in range(rows.rowCount())]
+
+
+def saved(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return {row["path"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def test_a_run_fills_the_list_and_marks_right_and_wrong(qtbot, widget, viewer, folder) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder / "study.tsv")
+    run(qtbot, widget)
+    expected = ["✓ lesion 0.95", "✗ lesion 0.95", "✓ lesion 0.95"]
+    assert column(widget, "Prediction") == expected
+    assert column(widget, TRUTH) == ["lesion", "Healthy", "1"]
+    assert not widget.subjects.page.table.isColumnHidden(TITLES.index(TRUTH))
+    assert "2 of 3 right" in widget.subjects.page.about.text()
+    assert "by chance" in column(widget, "In head", TIP)[0].replace("<br>", " ")
+    assert len(viewer.layers) == 0
+
+
+def test_a_cancelled_run_keeps_what_is_done(qtbot, widget, folder, api) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    explained = api.explain
+
+    def slow_from_the_second(*arguments, **keywords) -> Explanation:
+        api.steps, api.pause = (1, 0.0) if not api.of("explain") else (1000, 0.01)
+        return explained(*arguments, **keywords)
+
+    api.explain = slow_from_the_second
+    widget.subjects.page.run_all.click()
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 2 and api.running == 1)
+    qtbot.waitUntil(lambda: widget.form.run.button.text() == "Cancel")
+    qtbot.waitUntil(lambda: "s2 (2 of 3)" in widget.form.run.stage.text())
+    widget.form.run.button.click()
+    rest(qtbot, widget)
+    assert column(widget, "Map") == ["ok", "–", "–"]
+    assert "1 of 3 subjects are done and kept" in widget.form.run.warning.text()
+    api.steps, api.pause, api.explain = 1, 0.0, explained
+    before = len(api.of("explain"))
+    run(qtbot, widget, "run_missing")
+    assert len(api.of("explain")) == before + 2
+    assert column(widget, "Map") == ["ok"] * 3
+
+
+def test_a_file_that_fails_marks_its_row_and_the_run_goes_on(qtbot, widget, folder) -> None:
+    (folder / "s2.nii.gz").write_bytes(b"<html><b>gone</b>")
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    assert column(widget, "Map") == ["ok", "failed", "ok"]
+    assert "web page" in column(widget, "Map", TIP)[1]
+    assert "1 failed" in widget.subjects.page.place.text()
+
+
+def test_another_question_makes_answers_stale(qtbot, widget, folder, api) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    keys = list(widget.subjects.ledger.by_key)
+    assert widget.subjects.ledger.missing(keys) == []
+    widget.form.question.methods.choose("libra_grad")
+    assert len(widget.subjects.ledger.missing(keys)) == 3
+    assert "run it again" in column(widget, "Map", TIP)[0]
+    run(qtbot, widget, "run_missing")
+    assert {call["method"] for call in api.of("explain")[-3:]} == {"libra_grad"}
+    widget.form.question.targets.choose(1)  # the class that was predicted
+    assert widget.subjects.ledger.missing(keys) == []
+    widget.form.question.targets.choose(0)
+    assert len(widget.subjects.ledger.missing(keys)) == 3
+
+
+def test_going_through_replaces_our_layers_alone(qtbot, widget, viewer, folder, api) -> None:
+    own = viewer.add_image(np.zeros((27, 41, 33)), name="mine", units=("mm",) * 3)
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    step(qtbot, widget)  # not explained yet: computed
+    assert len(api.of("explain")) == 1
+    mask = viewer.add_layer(Labels(np.zeros((27, 41, 33), int), units=("mm",) * 3))
+    volume, drawn = viewer.layers[1], viewer.layers[2]
+    volume.colormap, drawn.opacity, drawn.colormap = "viridis", 0.4, "magma"
+    viewer.dims.set_point((0, 1, 2), (9.0, -3.5, 4.0))
+    point = viewer.dims.point
+    step(qtbot, widget)
+    first, second, third, fourth = viewer.layers
+    assert (first, fourth) == (own, mask)  # and the map has not covered what lay above it
+    assert (second.name, role_of(third)) == ("s2", "relevance")
+    assert volume not in viewer.layers
+    assert drawn not in viewer.layers
+    assert second.colormap.name == "viridis"
+    assert third.colormap.name.startswith("magma")
+    assert third.opacity == 0.4
+    assert np.allclose(viewer.dims.point, point)
+    assert volume_of(second).data.max() > 1.9 * head().data.max()
+    explained = len(api.of("explain"))
+    step(qtbot, widget, -1)  # known: the network is not asked again
+    assert [layer.name for layer in viewer.layers][1] == "s1"
+    assert len(api.of("explain")) == explained
+    assert widget.controller.explanation.request.method == "g3dvit"
+
+
+def test_a_broken_subject_on_the_way_changes_nothing(qtbot, widget, viewer, folder) -> None:
+    (folder / "s2.nii.gz").write_bytes(b"<html>gone</html>")
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    step(qtbot, widget)
+    own = viewer.add_layer(Labels(np.zeros((27, 41, 33), int), units=("mm",) * 3))
+    viewer.dims.set_point((0, 1, 2), (9.0, -3.5, 4.0))
+    point = viewer.dims.point
+    step(qtbot, widget)
+    assert list(viewer.layers) == [own]  # not the subject before, under this one's name
+    assert "web page" in widget.subjects.page.state.text()
+    step(qtbot, widget)
+    volume, drawn, last = viewer.layers
+    assert (volume.name, role_of(drawn), last) == ("s3", "relevance", own)
+    assert np.allclose(viewer.dims.point, point)
+
+
+def test_changes_follow_on_a_subject_that_came_from_memory(qtbot, widget, folder, api) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    step(qtbot, widget)
+    widget.form.question.methods.choose("libra_grad")
+    qtbot.waitUntil(lambda: api.calls[-1].get("method") == "libra_grad", timeout=5000)
+    rest(qtbot, widget)
+    assert widget.subjects.ledger.is_answered("s1.nii.gz")
+
+
+def test_the_next_subject_is_read_ahead(qtbot, widget, folder, monkeypatch) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    step(qtbot, widget)
+
+    def refuse(*_) -> None:
+        raise VolumeError("read again")
+
+    monkeypatch.setattr("g3dvit_napari.plugin.jobs.read_layers", refuse)
+    step(qtbot, widget)
+    assert widget.subjects.page.state.text() == ""
+    assert widget.controller.anatomy.name == "s2"
+
+
+def test_ratings_are_on_disk_at_once_and_found_again(qtbot, widget, folder) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder / "study.tsv")
+    page, file = widget.subjects.page, folder / "study_ratings.tsv"
+    page.rating.rater.setText("AB")
+    page.rating.rater.editingFinished.emit()
+    step(qtbot, widget)
+    page.rating.buttons["unsure"].click()
+    assert saved(file)["s1.nii.gz"]["rating"] == "unsure"  # before anything else is done
+    rest(qtbot, widget)
+    assert page.table.key == "s2.nii.gz"  # gone on
+    page.rating.go_on.setChecked(False)
+    page.rating.note.setFocus()
+    qtbot.keyClicks(page.rating.note, "tab\there")
+    step(qtbot, widget)  # a note is not lost by going on
+    found = saved(file)
+    assert found["s2.nii.gz"]["note"].startswith("tab")
+    assert found["s1.nii.gz"]["rater"] == "AB"
+    assert found["s1.nii.gz"]["predicted"] == "lesion"
+    assert float(found["s1.nii.gz"]["p"]) == pytest.approx(0.95)
+    page.rating.buttons["fail"].click()
+    page.rating.buttons[""].click()
+    assert saved(file)["s3.nii.gz"]["rating"] == "n/a"
+    open_list(qtbot, widget, folder / "study.tsv")
+    assert column(widget, "●") == ["U", "", ""]
+    assert page.rating.rater.text() == "AB"
+
+
+def test_what_others_rate_meanwhile_comes_into_the_list(qtbot, widget, folder) -> None:
+    open_list(qtbot, widget, folder)
+    file = folder / "g3dvit_ratings.tsv"
+    file.write_text("path\trating\tdate\tscanner\ns3.nii.gz\tfail\t2020-01-01\tTrio\n")
+    step(qtbot, widget)
+    widget.subjects.page.rating.buttons["pass"].click()
+    assert column(widget, "●") == ["P", "", "F"]
+    assert saved(file)["s3.nii.gz"]["scanner"] == "Trio"
+
+
+def test_a_rating_that_cannot_be_written_is_kept_and_said(
+    qtbot, widget, folder, monkeypatch
+) -> None:
+    open_list(qtbot, widget, folder)
+    page, asked = widget.subjects.page, []
+    (folder / "g3dvit_ratings.tsv").mkdir()  # nothing can be written there
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getSaveFileName",
+        lambda *_, **__: (asked.append(1), ("", ""))[1],
+    )
+    step(qtbot, widget)
+    page.rating.buttons["pass"].click()
+    rest(qtbot, widget)
+    page.rating.buttons["fail"].click()
+    assert asked == [1]  # once, not at every rating
+    assert "2 ratings not saved yet" in page.rating.saved.text()
+    assert column(widget, "●")[:2] == ["P", "F"]
+    other = folder / "mine.tsv"
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_, **__: (str(other), "")
+    )
+    assert not page.rating.elsewhere.isHidden()
+    page.rating.elsewhere.click()
+    assert {row["rating"] for row in saved(other).values()} == {"pass", "fail"}
+    assert page.rating.elsewhere.isHidden()
+    open_list(qtbot, widget, folder)  # and they are looked for there
+    assert column(widget, "●")[:2] == ["P", "F"]
+
+
+def test_closing_rescues_what_is_not_saved(qtbot, widget, folder, monkeypatch, tmp_path) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setattr(Path, "home", lambda: home)
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_, **__: ("", ""))
+    open_list(qtbot, widget, folder)
+    (folder / "g3dvit_ratings.tsv").mkdir()
+    step(qtbot, widget)
+    widget.subjects.page.rating.buttons["pass"].click()
+    told: list[str] = []
+    monkeypatch.setattr("g3dvit_napari.plugin.subjects.rater.show_warning", told.append)
+    widget.subjects.detach()
+    (file,) = home.iterdir()
+    assert str(file) in told[0]
+    assert saved(file)["s1.nii.gz"]["rating"] == "pass"
+
+
+def test_the_last_list_is_offered_at_the_next_start(qtbot, widget, folder) -> None:
+    open_list(qtbot, widget, folder)
+    assert widget._settings.read("files", "subject_list") == str(folder)
+    page = widget.subjects.page
+    page.show_list("", 0)
+    page.offer_again(str(folder))
+    assert not page.again.isHidden()
+    with qtbot.waitSignal(widget.subjects.list_opened, timeout=10_000):
+        page.again.click()
+    page.offer_again(str(folder / "gone"))
+    assert page.again.isHidden()
+
+
+def test_a_list_that_is_none_leaves_the_open_one(qtbot, widget, folder) -> None:
+    open_list(qtbot, widget, folder)
+    with qtbot.waitSignal(widget.controller.failed, timeout=10_000):
+        widget.subjects.open_list(str(folder / "nothing"))
+    rest(qtbot, widget)
+    assert len(column(widget, "Subject")) == 3
+
+
+def test_another_network_forgets_answers_and_keeps_ratings(qtbot, widget, folder) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    step(qtbot, widget)
+    widget.subjects.page.rating.buttons["pass"].click()
+    rest(qtbot, widget)
+    load(qtbot, widget)
+    assert column(widget, "Map") == ["–"] * 3
+    assert column(widget, "●") == ["P", "", ""]
+
+
+def test_keys_are_there_only_while_the_page_is_seen(qtbot, widget, folder) -> None:
+    widget.show()
+    widget.form.turn_to("QA")
+    keys = widget.subjects._keys
+    assert not keys.bound
+    open_list(qtbot, widget, folder)
+    assert keys.bound
+    widget.form.turn_to("Explain")
+    assert not keys.bound
+    widget.form.turn_to("QA")
+    assert keys.bound
+    widget.subjects.detach()
+    assert not keys.bound
+
+
+def many(count: int) -> Ledger:
+    subjects = tuple(
+        Subject(Path(f"s{n}.nii"), f"s{n}.nii", f"sub-{n}", name=f"sub-{n}") for n in range(count)
+    )
+    made = Ledger(SubjectList(Path("l"), "folder", subjects, Path("r.tsv")))
+    chances = np.random.default_rng(0).random(count)
+    for n, chance in enumerate(chances):
+        prediction = Prediction((1.0, 0.0), (float(chance), 1 - float(chance)), ("AD", "CN"))
+        made.outcomes[f"s{n}.nii"] = Outcome(ExplanationRequest(), prediction, "ok")
+    return made
+
+
+def test_thousands_of_rows_are_quick(widget) -> None:
+    table, made = widget.subjects.page.table, many(5000)
+    widget.form.turn_to("QA")
+    started = time.process_time()
+    table.rows.show(made)
+    table.fit(False)
+    table.rows.filter("sub-42 ad")
+    assert table.rows.rowCount() == 111  # 42, 420 to 429, 4200 to 4299
+    table.rows.filter("")
+    table.sortByColumn(TITLES.index("Prediction"), Qt.SortOrder.DescendingOrder)
+    assert time.process_time() - started < 1.0
+    order = [made.outcomes[key].prediction.probabilities[0] for key in table.rows.keys]
+    assert order == sorted(order, reverse=True)
+    table.choose("s7.nii")
+    place = order.index(made.outcomes["s7.nii"].prediction.probabilities[0])
+    assert table.currentIndex().row() == place
+    assert table.neighbour(1) == table.rows.keys[place + 1]
+
+
+def test_text_from_files_is_no_markup() -> None:
+    rows, made = TableModel(), many(1)
+    made.ratings["s0.nii"] = {"path": "s0.nii", "rating": "pass", "note": "<img src=x> & <b>"}
+    rows.show(made)
+    tip = rows.data(rows.index(0, TITLES.index("Note")), TIP)
+    assert "&lt;img src=x&gt; &amp; &lt;b&gt;" in tip
+
+
+def test_maps_that_do_not_fit_go_first_in_first_out(qtbot, widget, folder, monkeypatch) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    run(qtbot, widget)
+    ledger = widget.subjects.ledger
+    size = ledger.map_of("s1.nii.gz").nbytes
+    monkeypatch.setattr(ledger_module, "MOST_BYTES", 2 * size)
+    run(qtbot, widget)
+    assert ledger.map_of("s1.nii.gz") is None
+    assert ledger.map_of("s3.nii.gz") is not None
+    assert column(widget, "Map") == ["ok"] * 3  # the figures stay
+
+
+def test_the_page_says_what_is_missing(qtbot, widget, folder) -> None:
+    page = widget.subjects.page
+    assert not page.next.isEnabled()
+    assert "Open a list first" in page.next.toolTip()
+    open_list(qtbot, widget, folder)
+    assert page.next.isEnabled()
+    assert not page.run_all.isEnabled()
+    assert "Load a checkpoint" in page.run_all.toolTip()
+    step(qtbot, widget)  # volumes can be looked at without a network
+    assert widget.controller.explanation is None
+    load(qtbot, widget)
+    assert page.run_all.isEnabled()

@@ -1,0 +1,158 @@
+"""A folder of subjects in a real window: opened, run, gone through by keys, rated, found again."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QWidget
+
+from g3dvit_napari.plugin.picture.layers import volume_of
+from g3dvit_napari.plugin.settings import PLUGIN
+from g3dvit_napari.plugin.subjects.columns import COLUMNS
+from g3dvit_napari.plugin.widget import TITLE, open_form
+
+pytestmark = pytest.mark.window
+NAMES = [column.title for column in COLUMNS]
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def folder(tiny_files: Path) -> Path:
+    """Three volumes, the second of other values and place, and one that is none."""
+    scan, folder = nib.load(tiny_files / "scan.nii.gz"), tiny_files / "study"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        values = np.random.default_rng(number).integers(0, 900, scan.shape).astype(np.int16)
+        affine = scan.affine.copy()
+        affine[:3, 3] += 2.0 * (number == 2)
+        nib.Nifti1Image(values, affine).to_filename(folder / f"sub-0{number}_T1w.nii.gz")
+    (folder / "sub-04_T1w.nii.gz").write_bytes(b"<html>not found</html>")
+    return folder
+
+
+@pytest.fixture
+def window(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 860)
+    return viewer
+
+
+def rest(qtbot, widget) -> None:
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
+
+
+def open_page(qtbot, window, folder: Path):
+    widget = open_form(window)
+    widget.form.turn_to("QA")
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
+        widget.load_checkpoint(str(folder.parent / "vit.pth"))
+    page = widget.subjects.page
+    with qtbot.waitSignal(widget.subjects.list_opened, timeout=10_000):
+        page.open.menu().actions()[0].trigger()
+    rest(qtbot, widget)
+    return widget, page
+
+
+def column(page, title: str) -> list[str]:
+    rows = page.table.rows
+    place = NAMES.index(title)
+    return [rows.data(rows.index(row, place)) for row in range(rows.rowCount())]
+
+
+def ratings(folder: Path) -> list[dict[str, str]]:
+    with (folder / "g3dvit_ratings.tsv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def canvas_of(qtbot, widget) -> QWidget:
+    """Return what napari draws on, in a window that has the keys."""
+    main = widget.window()
+    main.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is main)
+    return next(w for w in main.findChildren(QWidget) if type(w).__name__ == "CanvasBackendDesktop")
+
+
+def press(qtbot, widget, target, key) -> None:
+    """Press a key, and wait for what comes of it."""
+    qtbot.keyClick(target, key)
+    qtbot.waitUntil(lambda: not widget.subjects.visits.is_waiting)
+    rest(qtbot, widget)
+
+
+def names(window) -> list[str]:
+    return [layer.name.split(" (")[0] for layer in window.layers]
+
+
+def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_, **__: str(folder)
+    )
+    own = window.add_image(np.ones((21, 22, 23)), name="mine", units=("mm",) * 3)
+    widget, page = open_page(qtbot, window, folder)
+    assert column(page, "Subject") == ["sub-01", "sub-02", "sub-03", "sub-04"]
+    with qtbot.waitSignal(widget.subjects.run_ended, timeout=60_000):
+        qtbot.mouseClick(page.run_all, LEFT)
+    rest(qtbot, widget)
+    assert column(page, "Map") == ["ok", "ok", "ok", "failed"]
+    assert names(window) == ["mine"]  # a run shows nothing
+    hint = page.table.rows.index(3, NAMES.index("Map"))
+    assert "web page" in page.table.rows.data(hint, Qt.ItemDataRole.ToolTipRole)
+
+    canvas = canvas_of(qtbot, widget)
+    press(qtbot, widget, canvas, Qt.Key.Key_PageDown)
+    map_name = f"{widget.controller.explanation.target_name} | g3dvit"
+    assert names(window) == ["mine", "sub-01_T1w", map_name]
+    window.dims.set_point((0, 1, 2), (2.0, -3.0, 4.0))
+    point = window.dims.point
+    press(qtbot, widget, canvas, Qt.Key.Key_1)  # rated, and on to the next
+    assert names(window) == ["mine", "sub-02_T1w", map_name]
+    assert np.allclose(window.dims.point, point, atol=2.0)  # the nearest slice of the next
+    kept = widget.subjects.ledger.map_of("sub-02_T1w.nii.gz")
+    assert np.array_equal(
+        kept.over(volume_of(window.layers[1])).relevance.data,
+        widget.controller.explanation.relevance.data,
+        equal_nan=True,
+    )
+
+    qtbot.mouseClick(page.rating.note, LEFT)
+    qtbot.keyClicks(page.rating.note, "2 spots")  # a digit in a note is no rating
+    press(qtbot, widget, page.rating.note, Qt.Key.Key_Return)
+    assert [row["rating"] for row in ratings(folder)] == ["pass", "n/a"]
+    qtbot.mouseClick(page.rating.buttons["fail"], LEFT)
+    press(qtbot, widget, canvas, Qt.Key.Key_PageDown)
+    assert names(window) == ["mine"]  # sub-04 cannot be shown
+    assert "web page" in page.state.text()
+
+    first, second = ratings(folder)
+    assert (first["path"], first["rating"]) == ("sub-01_T1w.nii.gz", "pass")
+    assert (second["rating"], second["note"]) == ("fail", "2 spots")
+    assert first["method"] == "g3dvit"
+    assert first["status"] == "ok"
+    assert first["predicted"] == column(page, "Prediction")[0].rsplit(" ", 1)[0]
+    assert window.layers[0] is own
+    assert own.data.sum() == own.data.size
+
+    dock, _ = window.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    window.window.remove_dock_widget(dock)
+    again, page = open_page(qtbot, window, folder)  # as at the next start
+    assert column(page, "●") == ["P", "F", "", ""]
+    assert column(page, "Note")[1] == "2 spots"
+    assert "2 rated" in page.about.text()
+    del again
+
+
+def test_the_page_fits_into_a_narrow_dock(qtbot, window) -> None:
+    widget = open_form(window)
+    widget.form.turn_to("QA")
+    dock, _ = window.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    dock.resize(280, 700)
+    qtbot.wait(20)
+    page = widget.subjects.page
+    assert page.widget().minimumSizeHint().width() <= 280
+    assert widget.form.minimumSizeHint().width() <= 280
