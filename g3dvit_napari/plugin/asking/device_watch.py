@@ -33,7 +33,7 @@ class DeviceWatch(QObject):
         self._seconds: dict[tuple[Any, ...], float] = {}  # of this network: question, last run
         self._thread: ThreadPoolExecutor | None = None
         self._asked: Future[DeviceState] | None = None
-        self._timer = QTimer(self)
+        self._timer = QTimer(form)  # goes with the window
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_time)
         controller.model_changed.connect(self._on_model_changed)
