@@ -100,6 +100,23 @@ def test_rows_are_clicked_and_walked(qtbot, explained, screenshots) -> None:
     viewer.screenshot(str(screenshots / "places.png"), canvas_only=False, flash=False)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
+def test_a_place_out_of_sight_is_brought_into_it(qtbot, explained, order) -> None:
+    viewer, widget = explained
+    (box,) = widget.findChildren(PlacesBox)
+    viewer.dims.order = order
+    camera, first = viewer.scene.camera, row_place(box.peaks, 0)
+    before = camera.center
+    click(qtbot, box.peaks.viewport(), first)
+    assert camera.center == before  # it is in sight
+    camera.zoom *= 20
+    camera.center = (0.0, 200.0, 200.0)
+    viewer.screenshot(canvas_only=True, flash=False)
+    click(qtbot, box.peaks.viewport(), first)
+    shown = [viewer.dims.point[axis] for axis in order[1:]]
+    assert np.allclose(camera.center[1:], shown)
+
+
 def test_what_is_under_the_mouse(qtbot, explained) -> None:
     viewer, widget = explained
     (box,), (line,) = widget.findChildren(PlacesBox), widget.findChildren(ReadOut)

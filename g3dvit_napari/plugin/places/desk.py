@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject
 
 from g3dvit_napari.core.atlas import Atlas
@@ -37,7 +38,7 @@ class PlacesDesk(QObject):
     """Stands behind the page of places."""
 
     def __init__(self, viewer: Any, controller: Controller, box: PlacesBox, line: ReadOut) -> None:
-        super().__init__(box)
+        super().__init__()
         self._viewer, self._controller, self._box, self._line = viewer, controller, box, line
         self._files: dict[str, Atlas] = {}  # path: what was read from it
         self._chosen = ""  # the path, or the unique id of a layer
@@ -45,7 +46,7 @@ class PlacesDesk(QObject):
         lanes = controller.lanes
         self._surveys = lanes.add("the table of places", self._on_surveyed, told="errors")
         self._atlases = lanes.add("reading the label image", self._on_atlas_read)
-        self._tables = lanes.add("saving the table", None)
+        self._tables = lanes.add("saving the table", self._on_saved)
         controller.explained.connect(self._on_explained)
         controller.forgotten.connect(self._on_forgotten)
         box.place_chosen.connect(self._on_place_chosen)
@@ -120,9 +121,9 @@ class PlacesDesk(QObject):
         )
 
     def _on_place_chosen(self, row: Any) -> None:
-        place = place_of(row)
-        if place is not None and self._sight is not None:
-            jump(self._viewer, self._sight.ground.canvas(place.index))
+        place, anatomy = place_of(row), self._controller.anatomy
+        if place is not None and self._sight is not None and anatomy is not None:
+            jump(self._viewer, self._sight.ground.canvas(place.index), anatomy)
 
     def _on_mouse_moved(self, _viewer: Any, event: Any) -> None:
         sight = self._sight
@@ -165,6 +166,9 @@ class PlacesDesk(QObject):
         header = [column.key for column in places.columns]
         rows = saved(places.columns, places.rows)
         self._tables.submit(partial(jobs.save_table, path, header, rows))
+
+    def _on_saved(self, path: Path) -> None:
+        show_info(f"Saved {path.name} in {path.parent}")
 
 
 def _title(path: str) -> str:

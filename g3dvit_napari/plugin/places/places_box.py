@@ -81,8 +81,8 @@ class PlacesBox(Section):
         for table in (self.peaks, self.regions):
             table.chosen.connect(self.place_chosen)
         self.browse.clicked.connect(self._on_browse)
-        self.atlases.activated.connect(lambda _: self.atlas_chosen.emit(self.atlases.value()))
-        self.copy.clicked.connect(lambda: self.table.copy())
+        self.atlases.activated.connect(self._on_atlas_chosen)
+        self.copy.clicked.connect(self._on_copy)
         self.save.clicked.connect(self._on_save)
 
     @property
@@ -111,6 +111,12 @@ class PlacesBox(Section):
         reason = "" if self.table.places.rows else "The table is empty."
         allow(self.copy, reason)
         allow(self.save, reason)
+
+    def _on_atlas_chosen(self, *_: object) -> None:
+        self.atlas_chosen.emit(self.atlases.value())
+
+    def _on_copy(self) -> None:
+        self.table.copy()
 
     def _on_browse(self) -> None:
         endings = " ".join(f"*{ending}" for ending in VOLUME_ENDINGS)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from g3dvit_napari.plugin.controls.section import explain
 from g3dvit_napari.plugin.places.columns import Column
 
 _ROW_HEIGHT = 19
@@ -101,6 +102,9 @@ class PlaceTable(QTableView):
         self.places = PlaceModel(columns, self)
         self.setModel(self.places)
         self.setAccessibleName(name)
+        explain(
+            self, "A click on a row, or the arrow keys, take all views there; Ctrl+C copies all."
+        )
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
