@@ -127,10 +127,10 @@ def test_what_is_under_the_mouse(qtbot, explained) -> None:
     found, layer = widget.controller.explanation, viewer.layers[0]
     voxel = np.array(layer.world_to_data(place))[::-1]
     x, y, z = found.relevance.affine[:3] @ (*voxel, 1)  # the scanner's, tilted as it is
-    shown = [float(part) for part in line.words.partition(" mm")[0].split(", ")]
+    shown = [float(part) for part in line.words.partition(" mm")[0].split()]
     assert shown == pytest.approx([x, y, z], abs=0.06 + 0.6 / viewer.scene.camera.zoom)
     value = found.scaled.voxels[tuple(np.floor(voxel + 0.5).astype(int))]
-    assert f"· {value:.2f} · top " in line.words
+    assert f"· {value:.2f} (" in line.words
     hover(qtbot, viewer, layer.data_to_world((8, 0, 9)))  # the network is given less than that
     assert line.words.endswith("outside the field of view")
     QTest.mouseMove(canvas_of(viewer), QPoint(3, 3))

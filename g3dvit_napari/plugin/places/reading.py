@@ -29,12 +29,12 @@ class Reading:
     @property
     def words(self) -> str:
         """The reading in one line."""
-        place = ", ".join(f"{part:.1f}" for part in self.world_mm) + " mm"
+        place = " ".join(f"{part:.1f}" for part in self.world_mm) + " mm"
         if self.relevance is None or self.raw is None or self.rank is None:
             said = UNSEEN
         else:
             share = max(100 * self.rank, 0.1)
-            said = f"{self.relevance:.2f} · top {share:.1f} % · raw {_short(self.raw)}"
+            said = f"{self.relevance:.2f} ({_short(self.raw)}) · top {share:.1f} %"
         return f"{place} · {said}"
 
 

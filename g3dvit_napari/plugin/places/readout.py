@@ -13,8 +13,8 @@ from g3dvit_napari.plugin.places.reading import Reading
 _STYLE = "font-size: 11px; padding: 5px 12px 4px 12px;"
 _SIDES, _ENDS = 24, 9  # the padding above, both sides together
 _TIP = (
-    "Under the mouse: x, y, z in mm of the scanner's space; the relevance as scaled, and in the\n"
-    "method's own units; how few of the places that the network sees are as relevant."
+    "Under the mouse: x, y, z in mm of the scanner's space; the relevance as scaled (in the\n"
+    "method's own units); how few of the places that the network sees are as relevant."
 )
 
 
