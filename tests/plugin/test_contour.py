@@ -170,3 +170,13 @@ def test_a_line_left_behind_is_found_again(viewer, overlay) -> None:
     assert other.layer is line
     overlay.set_cut(0.6)
     assert line.name == "mine"
+
+
+def test_line_leaves_the_cells_of_a_comparison_alone(viewer, overlay) -> None:
+    overlay.set_edge("contour")
+    overlay.give_way(True)
+    assert contours(viewer) == []
+    overlay.set_cut(0.3)  # a cell is a pair of layers: a third would push the others along
+    assert contours(viewer) == []
+    overlay.give_way(False)
+    assert len(contours(viewer)) == 1

@@ -247,6 +247,13 @@ def test_share_inside_a_mask_of_the_user(qtbot, widget, viewer) -> None:
     seen = explanation.field_of_view.data > 0
     chance = 100 * left.transpose()[seen].mean()
     assert tuning.figures.text("Inside") == f"100\u00a0% (chance {chance:.0f}\u00a0%)"
+    before = tuning.figures.text("Inside")
+    mask.brush_size, mask.n_edit_dimensions = 12, 3
+    mask.paint((14, 20, 28), 1)
+    rest(qtbot, widget)
+    assert tuning.figures.text("Inside") != before
+    chance = 100 * (mask.data > 0).transpose()[seen].mean()
+    assert f"(chance {chance:.0f}\u00a0%)" in tuning.figures.text("Inside")
     viewer.layers.remove(mask)  # back to the head
     rest(qtbot, widget)
     assert tuning.masks.value() == ""

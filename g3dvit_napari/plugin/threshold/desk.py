@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from g3dvit_napari.summaries.extent import Extent
 
 _COLORS = 256
+_PAINTED = ("data", "paint")  # events of a layer whose values change
 
 
 class TuningDesk(QObject):
@@ -46,6 +47,7 @@ class TuningDesk(QObject):
         self._scaled: ScaledMap | None = None
         self._extent: Extent | None = None
         self._cut: float | None = None
+        self._mask: Layer | None = None
         add = controller.lanes.add
         self._measuring = add("measuring the map", self._on_measured, told="errors")
         self._counting = add("counting clusters", self._on_counted, told="errors")
@@ -68,6 +70,7 @@ class TuningDesk(QObject):
         for event in self._layer_events():
             event.disconnect(self._on_layers_changed)
         self._known = {}
+        self._watch(None)
         self._on_forgotten()
 
     def _layer_events(self) -> tuple[Any, ...]:
@@ -110,8 +113,21 @@ class TuningDesk(QObject):
     def _measure(self) -> None:
         """Have the map on show measured, in the head or in the chosen mask."""
         if self._scaled is not None:
-            mask = self._masks().get(self._tuning.masks.value())
-            self._measuring.submit(partial(jobs.measure, self._scaled, mask))
+            self._watch(self._masks().get(self._tuning.masks.value()))
+            self._measuring.submit(partial(jobs.measure, self._scaled, self._mask))
+
+    def _watch(self, mask: Layer | None) -> None:
+        """Measure again whenever this mask is painted on."""
+        if mask is self._mask:
+            return
+        for event in _events_of(self._mask):
+            event.disconnect(self._on_mask_painted)
+        self._mask = mask
+        for event in _events_of(mask):
+            event.connect(self._on_mask_painted)
+
+    def _on_mask_painted(self, _event: object = None) -> None:
+        self._measure()
 
     def _on_measured(self, found: tuple[ScaledMap, Extent]) -> None:
         scaled, extent = found
@@ -165,3 +181,9 @@ class TuningDesk(QObject):
         if left:
             words += f" {left} from before this form was opened: explain them again first."
         self._tuning.tell_applied(words)
+
+
+def _events_of(layer: Layer | None) -> list[Any]:
+    """Return the events that tell of other values in a layer."""
+    known = {} if layer is None else layer.events.emitters
+    return [known[name] for name in _PAINTED if name in known]
