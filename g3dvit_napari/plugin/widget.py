@@ -18,6 +18,7 @@ from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.comparing.desk import CompareDesk
 from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.controller import Controller
+from g3dvit_napari.plugin.export.desk import ExportDesk
 from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
@@ -76,6 +77,7 @@ class ExplainWidget(QWidget):
         history = HistoryDesk(viewer, self.form, self.controller)
         history.turned_to.connect(self._turn_to)
         self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
+        self.export = ExportDesk(viewer, self.controller, self.form.export)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
         welcome = Welcome(self.form, self.controller, self._settings)
@@ -84,7 +86,7 @@ class ExplainWidget(QWidget):
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
-        pages = (*asked, compare, self.looks, places)
+        pages = (*asked, compare, self.looks, self.export, places)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)
         self._attach()
