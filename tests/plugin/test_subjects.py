@@ -153,6 +153,18 @@ def test_another_question_makes_answers_stale(qtbot, widget, folder, api) -> Non
     assert len(widget.subjects.ledger.missing(keys)) == 3
 
 
+def test_an_answer_to_another_objective_is_kept_anew(qtbot, widget, folder) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder)
+    step(qtbot, widget)
+    widget.form.question.objectives.choose("probability")
+    with qtbot.waitSignal(widget.controller.explained, timeout=5000):
+        widget.form.run.button.click()
+    rest(qtbot, widget)
+    kept = widget.subjects.ledger.map_of("s1.nii.gz")
+    assert kept.request.objective == "probability"
+
+
 def test_going_through_replaces_our_layers_alone(qtbot, widget, viewer, folder, api) -> None:
     own = viewer.add_image(np.zeros((27, 41, 33)), name="mine", units=("mm",) * 3)
     load(qtbot, widget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -228,13 +229,8 @@ class SubjectDesk(QObject):
             self._judging.submit(partial(jobs.judge, dict(self._unjudged), deliver))
 
     def _is_kept(self, key: str, explanation: Explanation) -> bool:
-        kept = self.ledger.map_of(key)
-        if kept is None:
-            return False
-        asked = explanation.request
-        return (kept.request.method, kept.request.target, dict(kept.request.parameters)) == (
-            asked.method, asked.target, dict(asked.parameters),
-        )  # fmt: skip
+        kept, asked = self.ledger.map_of(key), explanation.request
+        return kept is not None and replace(asked, threshold=kept.request.threshold) == kept.request
 
     def _on_unreadable(self, key: str, error: str) -> None:
         self._on_came(self.ledger, key, Outcome(self._form.request(), error=error), None)

@@ -70,6 +70,7 @@ class RatingBox(Section):
         allow(self.note, "" if key else _NONE)
         if self.note.text() != text:
             self.note.setText(text)
+            self.note.setCursorPosition(0)  # a long note is read from its start
 
     def show_saved(self, text: str, failed: bool = False) -> None:
         """Say where the ratings are, or why they are not there."""
