@@ -18,6 +18,7 @@ _ROW_HEIGHT = 24
 _SPACING = 6
 _HEADING = "font-weight: 600; letter-spacing: 0.5px; padding: 0px;"
 _NOTE = "color: rgb(132, 132, 138); padding: 0px;"  # readable on dark and on light
+REASON = "g3dvit_reason"  # Qt property: why the control cannot be used; empty while it can
 _TIP = "g3dvit_tip"  # Qt property: the tooltip while the control is enabled
 
 
@@ -95,10 +96,14 @@ def explain(control: QWidget, tip: str) -> None:
 
 
 def allow(control: QWidget, reason: str = "") -> None:
-    """Enable a control, or disable it and say why in its tooltip."""
+    """Enable a control, or disable it and say why in its tooltip and in those of its parts."""
     control.setEnabled(not reason)
-    tip = control.property(_TIP) or ""
-    control.setToolTip(f"{reason}\n\n{tip}".strip() if reason else tip)
+    control.setProperty(REASON, reason)
+    for part in (control, *control.findChildren(QWidget)):
+        tip = part.property(_TIP) or ""
+        if part is control or tip:  # a part may have a reason of its own
+            why = reason or part.property(REASON) or ""
+            part.setToolTip(f"{why}\n\n{tip}".strip() if why else tip)
 
 
 def words() -> QLabel:

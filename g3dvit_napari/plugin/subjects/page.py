@@ -131,7 +131,7 @@ class SubjectPage(Page):
         }
         for control, tip in tips.items():
             explain(control, tip)
-        explain(self.table, "")
+        explain(self.table, "A click on a subject, or the arrow keys, choose it.")
 
     def _wire(self) -> None:
         menu = QMenu(self.open)
