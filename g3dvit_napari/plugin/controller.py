@@ -117,16 +117,17 @@ class Controller(QObject):
         """Make way for a request, and return it."""
         self._pictures.cancel()
         self.stop_looking_ahead()
-        inquiry = jobs.Inquiry(model, self.fetching(layer, frame), request)
+        when = jobs.when(layer, self._chosen(layer, frame))
+        inquiry = jobs.Inquiry(model, self.fetching(layer, frame), request, when)
         self._asked = layer, inquiry
         return inquiry
 
     def fetching(self, layer: Layer, frame: str) -> Callable[[], Volume]:
         """Return what fetches the volume of a layer, or the "current" frame of a series."""
-        chosen: jobs.Frame = "mean"
-        if frame == "current" and layer.ndim > 3:
-            chosen = self.frame_index(layer)
-        return partial(self._memo.volume, layer, chosen)
+        return partial(self._memo.volume, layer, self._chosen(layer, frame))
+
+    def _chosen(self, layer: Layer, frame: str) -> jobs.Frame:
+        return self.frame_index(layer) if frame == "current" and layer.ndim > 3 else "mean"
 
     def stop_looking_ahead(self) -> None:
         """Fetch no further classes of what is shown: something else matters now."""

@@ -56,11 +56,11 @@ class VolumeMemo:
             return volume_of(layer, frame)
         key = (layer.unique_id, frame, id(layer.data))
         if self._volume is None or self._key != key:
-            self._key, self._volume = key, _named(volume_of(layer, frame), layer, frame)
+            self._key, self._volume = key, named(volume_of(layer, frame), layer, frame)
         return self._volume
 
 
-def _named(volume: Volume, layer: Layer, frame: Frame) -> Volume:
+def named(volume: Volume, layer: Layer, frame: Frame) -> Volume:
     """Write into the volume's provenance which frames of the series it holds."""
     if volume.source is None:
         return volume
@@ -102,6 +102,11 @@ def read_layers(path: str, report: Report) -> list[tuple[Any, ...]]:
     return read_volume_file(path)
 
 
+def when(layer: Layer, frame: Frame) -> dict[str, Any]:
+    """Return what an explanation of a series says about its time; nothing for a 3-D volume."""
+    return {} if layer.ndim < 4 else {"frame": frame, "frames": int(layer.data.shape[0])}
+
+
 @dataclass(frozen=True, eq=False)
 class Inquiry:
     """A request about a volume, which is fetched late because a long series takes a while."""
@@ -109,6 +114,7 @@ class Inquiry:
     model: LoadedModel
     volume: Callable[[], Volume]
     request: ExplanationRequest
+    when: Mapping[str, Any] = field(default_factory=dict)  # goes into the provenance
 
     @property
     def looks_ahead(self) -> bool:
@@ -123,7 +129,10 @@ def explain(inquiry: Inquiry, answers: Answers, report: Report) -> Explanation:
     report(0.0, "preparing the volume")
     volume = inquiry.volume()
     with inquiry.model.turn:  # a look ahead leaves it at its next step
-        return _answer(inquiry, answers, volume, report)
+        found = _answer(inquiry, answers, volume, report)
+    if not inquiry.when:
+        return found
+    return replace(found, provenance={**found.provenance, **inquiry.when})
 
 
 def _answer(inquiry: Inquiry, answers: Answers, volume: Volume, report: Report) -> Explanation:

@@ -18,7 +18,6 @@ from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.comparing.desk import CompareDesk
 from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.controller import Controller
-from g3dvit_napari.plugin.export.desk import ExportDesk
 from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
@@ -28,6 +27,7 @@ from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
 from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
+from g3dvit_napari.plugin.series.desk import SeriesDesk
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 from g3dvit_napari.plugin.subjects.desk import SubjectDesk
 from g3dvit_napari.plugin.threshold.desk import TuningDesk
@@ -77,7 +77,6 @@ class ExplainWidget(QWidget):
         history = HistoryDesk(viewer, self.form, self.controller)
         history.turned_to.connect(self._turn_to)
         self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
-        self.export = ExportDesk(viewer, self.controller, self.form.export)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
         welcome = Welcome(self.form, self.controller, self._settings)
@@ -86,7 +85,8 @@ class ExplainWidget(QWidget):
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
-        pages = (*asked, compare, self.looks, self.export, places)
+        series = SeriesDesk(viewer, self.controller, self.form)
+        pages = (*asked, compare, self.looks, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)
         self._attach()

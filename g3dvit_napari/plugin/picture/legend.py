@@ -68,6 +68,7 @@ def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
     if explanation.request.objective != "logit":
         lines.append(_objective(explanation))
     lines.append(shown)
+    lines += _when(explanation)
     if badge:
         lines.append(badge)
     if explanation.status != "ok":
@@ -80,6 +81,16 @@ def _how_sure(explanation: Explanation) -> list[str]:
         return [f"{explanation.prediction.logits[0]:.4g}"]
     predicted = ", predicted" if explanation.target == explanation.predicted else ""
     return [f"p = {explanation.probability:.2f}{predicted}"]
+
+
+def _when(explanation: Explanation) -> list[str]:
+    """Say which frames of a series a map is of, and whether its scale is that of others, too."""
+    said = explanation.provenance
+    if "frame" not in said:
+        return []
+    mean = said["frame"] == "mean"
+    words = f"mean of {said['frames']} frames" if mean else f"frame {said['frame']}"
+    return [words, f"scale {said['scale']}"] if "scale" in said else [words]
 
 
 def _objective(explanation: Explanation) -> str:

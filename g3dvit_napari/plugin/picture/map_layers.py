@@ -48,7 +48,7 @@ class MapLayers:
         entry = self._entry(explanation, resolution, shown)
         entry["drawn"] = _mark_of(values.transpose())
         layer = self.find(resolution)
-        if layer is not None and _mark_of(layer.data) != entry_of(layer).get("drawn"):
+        if layer is not None and _touched(layer):
             _leave(layer)
             layer = None
         if layer is None:
@@ -59,6 +59,27 @@ class MapLayers:
         _note(layer, {**entry, "layer": str(layer.unique_id)})
         _update(layer, {**place, **{k: look[k] for k in ("rendering", "contrast_limits")}})
         return layer
+
+    def refill(self, explanation: Explanation, resolution: Resolution, grid: Grid) -> None:
+        """Bring the map of another frame, on the same grid, into a layer: half the time of `draw`.
+
+        Only the array changes: napari need not look at the whole scene again.
+        """
+        layer = self.find(resolution)
+        values, shown = _map(explanation, resolution, grid)
+        same = layer is not None and layer.data.shape == values.shape[::-1]
+        if layer is None or not same or _touched(layer):
+            self.draw(explanation, resolution, grid)
+            return
+        _write(layer, values.transpose(), self._entry(explanation, resolution, shown))
+
+    def empty(self) -> None:
+        """Leave nothing in any layer but in those that somebody wrote into."""
+        for layer in self.all():
+            if _touched(layer):
+                _leave(layer)
+            else:
+                _write(layer, np.zeros_like(layer.data), dict(entry_of(layer)))
 
     def note(self, explanation: Explanation) -> None:
         """Write a request of another threshold into the layers; their data stay."""
@@ -100,6 +121,18 @@ def _note(layer: Image, entry: dict[str, Any]) -> None:
 def _leave(layer: Image) -> None:
     """Leave a layer that somebody wrote into to them, as it is."""
     _note(layer, {**entry_of(layer), "layer": ""})
+
+
+def _touched(layer: Image) -> bool:
+    """Whether somebody wrote into a layer since we did."""
+    return _mark_of(layer.data) != entry_of(layer).get("drawn")
+
+
+def _write(layer: Image, values: NDArray[Any], entry: dict[str, Any]) -> None:
+    """Write into a layer's own array."""
+    layer.data[...] = values
+    _note(layer, {**entry, "layer": str(layer.unique_id), "drawn": _mark_of(layer.data)})
+    layer.refresh(thumbnail=False, highlight=False, extent=False)
 
 
 def _mark_of(data: Any) -> int:

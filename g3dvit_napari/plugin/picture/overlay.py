@@ -46,6 +46,7 @@ class Overlay:
         self._bar = True
         self._gating = self._away = False
         self._contour = Contour(viewer, volume_layer)
+        self._nothing = ""  # why no map is shown, while there is none for what is on the canvas
         self.cut: float | None = None
         self.edge: Edge = "hard"
         self.resolution: Resolution = "smooth"
@@ -77,6 +78,11 @@ class Overlay:
         return self._explanation
 
     @property
+    def blank(self) -> bool:
+        """Whether no map is shown, because there is none for what is on the canvas."""
+        return bool(self._nothing)
+
+    @property
     def caption(self) -> str:
         """The words on the canvas."""
         return self._legend.text
@@ -88,7 +94,7 @@ class Overlay:
 
     def show(self, explanation: Explanation) -> Image:
         """Show an explanation of our layer's volume, adding a layer when there is none."""
-        self._explanation, self.cut = explanation, explanation.cut
+        self._explanation, self.cut, self._nothing = explanation, explanation.cut, ""
         self._grid = grid_over(self._anatomy, explanation.relevance)
         layer = self._draw(self.resolution)
         for other in ROLES:
@@ -96,6 +102,21 @@ class Overlay:
                 self._draw(other)
         self._gate()
         return layer
+
+    def swap(self, explanation: Explanation) -> None:
+        """Show another frame of the same series at once: only the layer on show is redrawn."""
+        if self._grid is None or self.layer is None:
+            self.show(explanation)
+            return
+        self._explanation, self.cut, self._nothing = explanation, explanation.cut, ""
+        self._maps.refill(explanation, self.resolution, self._grid)
+        self._gate()
+
+    def show_nothing(self, why: str) -> None:
+        """Leave every map empty and say why, until the next `show` or `swap`."""
+        self._nothing = why
+        self._maps.empty()
+        self._gate()
 
     def recut(self, explanation: Explanation) -> None:
         """Take the explanation on show, cut elsewhere: of all data only the saved map's change."""
@@ -213,6 +234,8 @@ class Overlay:
                 before.events.colormap.disconnect(self._on_colormap_changed)
             legend.show_colorbar(layer, self._bar)
             layer.events.colormap.connect(self._on_colormap_changed)
+        if self._nothing:
+            self._maps.empty()
         return layer
 
     def _gate(self) -> None:
@@ -245,6 +268,9 @@ class Overlay:
 
     def _write_caption(self, signed: bool) -> None:
         if self._explanation is None or self._grid is None:
+            return
+        if self._nothing:
+            self._legend.write(self._nothing)
             return
         shown = legend.words_for_cut(self.cut, signed)
         saved = legend.words_for_threshold(self._explanation.request.threshold)

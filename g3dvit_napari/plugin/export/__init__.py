@@ -1,1 +1,0 @@
-"""What is on the canvas, as a file: a picture of any size, and the turntable as a movie."""
