@@ -17,6 +17,7 @@ def make() -> dict[str, Picture]:
     """Return the pictures by name."""
     viewer, widget = open_window()
     widget.form.turn_to("Compare")
+    widget.form.run.live.setChecked(False)
     pictures = {"comparison": compared(viewer, widget, "methods", COMPARED)}
     widget.controller.comparison.end()
     widget.form.run.live.setChecked(False)
