@@ -20,7 +20,6 @@ def make() -> dict[str, Picture]:
     widget.form.run.live.setChecked(False)
     pictures = {"comparison": compared(viewer, widget, "methods", COMPARED)}
     widget.controller.comparison.end()
-    widget.form.run.live.setChecked(False)
     widget.form.question.methods.choose("libra_grad")
     widget.form.threshold.choose(Threshold("keep", 2.0, "patches"))
     pictures["compare_classes"] = compared(viewer, widget, "classes")

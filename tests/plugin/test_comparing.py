@@ -176,7 +176,7 @@ def test_switching_the_scale_changes_what_is_drawn_and_drops_the_difference(view
     assert comparison.difference is None
     assert np.allclose(viewer.layers["A"].data, before / 4)
     assert np.allclose(viewer.layers["B"].data, before)
-    assert viewer.canvas.overlays[SCALE_WORDS].text == "common scale: 1 = 4"
+    assert viewer.canvas.overlays[SCALE_WORDS].text == "common: 1 = 4"
     comparison.set_scale(OWN)
     assert np.allclose(viewer.layers["A"].data, before)
     comparison.close()
@@ -223,7 +223,7 @@ def test_the_figures_are_those_of_scipy() -> None:
     made = difference(*titled)
     assert f"ρ {rho:.3f} · {values[0].size:,} patches" in made.figures
     assert made.subtitle.startswith(f"ρ {rho:.2f} · Dice ")
-    assert "each on its own scale" in made.figures
+    assert "own scales" in made.figures
 
 
 def test_a_constant_map_has_no_agreement() -> None:
@@ -347,9 +347,9 @@ def test_another_scale_subtracts_again(qtbot: Any, widget: ExplainWidget) -> Non
         click(qtbot, widget.form.compare.go)
     with qtbot.waitSignal(comparison.difference_changed):
         click(qtbot, box.go)
-    assert "common scale" in box.figures.text()
+    assert "(common: 1 = " in box.figures.text()
     click(qtbot, box.scale.button("own"))
-    qtbot.waitUntil(lambda: "each on its own scale" in box.figures.text())
+    qtbot.waitUntil(lambda: "own scales" in box.figures.text())
     assert comparison.difference_layer is not None
     rest(qtbot, widget)
     box.second.choose(0)

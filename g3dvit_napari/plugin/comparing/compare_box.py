@@ -23,7 +23,7 @@ from g3dvit_napari.plugin.controls.section import Section, allow, explain, note,
 from g3dvit_napari.plugin.jobs import LoadedModel
 
 FEWEST = 2
-ROWS = (3, 10)  # of the list, at least and at most
+ROWS = (3, 8)  # of the list, at least and at most
 ROW_HEIGHT = 16  # pixels, where there is no row to ask
 _NO_MODEL = "Load a checkpoint first."
 _FILTER = f"Checkpoints ({' '.join('*' + e for e in CHECKPOINT_ENDINGS)});;All files (*)"

@@ -20,7 +20,8 @@ ROLE = "compared"
 SCALE_WORDS = "g3dvit_scale"  # our overlay on the canvas
 SPACING = 6  # pixels between two cells
 TITLE_SIZES = {1: 11, 2: 11, 3: 10}  # per number of columns; smaller where there are more
-SMALLEST_TITLE, BAR_SIZE = 8, (12, 90)
+SMALLEST_TITLE, BAR_SIZE = 7, (12, 90)
+LETTERS = 64  # of a title at size 11 across the canvas; longer ones are smaller
 ROOM = 0.92  # of a cell for the head: a title is above it
 
 
@@ -183,9 +184,11 @@ class Comparison:
     def _arrange(self) -> None:
         """Fit head and titles into the cells that there are now."""
         _, columns = self._viewer.canvas.grid.actual_shape(self._viewer.layers)
-        size = TITLE_SIZES.get(columns, SMALLEST_TITLE)
-        for layer, anatomy, _ in self._all:
-            layer.name_overlay.font_size, anatomy.name_overlay.font_size = size, size - 1
+        largest = TITLE_SIZES.get(columns, SMALLEST_TITLE + 1)
+        for layer, anatomy, cell in self._all:
+            fitting = 11 * LETTERS / columns / max(len(cell.title), 1)
+            layer.name_overlay.font_size = max(min(largest, fitting), SMALLEST_TITLE)
+            anatomy.name_overlay.font_size = largest - 1
         self._viewer.fit_to_view()
         self._viewer.scene.camera.zoom *= ROOM
 

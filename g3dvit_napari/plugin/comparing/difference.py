@@ -62,7 +62,7 @@ class Difference:
         return (
             f"Spearman's ρ {found.spearman:.3f} · {found.places:,} {found.unit}\n"
             f"Dice of the top 5 %: {found.dice:.3f} (chance {found.chance:.3f})\n"
-            f"Subtracted as shown: {self.scale.words}"
+            f"Subtracted as shown ({self.scale.words})"
         )
 
     @property

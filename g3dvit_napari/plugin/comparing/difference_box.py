@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QWidget
 
 from g3dvit_napari.plugin.comparing.kinds import ScaleName
 from g3dvit_napari.plugin.controls.choice import Choice
@@ -81,6 +81,17 @@ class DifferenceBox(Section):
         self.figures.setText(text)
         self.figures.setVisible(bool(text))
         allow(self.save, "" if text else _NO_DIFFERENCE)
+        if text:
+            self._scroll_to_figures()
+
+    def _scroll_to_figures(self) -> None:
+        """Bring the figures into sight where the page is too low for them."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.widget().adjustSize()
+            area.ensureWidgetVisible(self.figures)
 
     def _on_chosen(self, _index: int = 0) -> None:
         same = self.first.value() == self.second.value()

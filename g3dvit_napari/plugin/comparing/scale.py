@@ -52,9 +52,9 @@ class Scale:
     def words(self) -> str:
         """What it is, in a few words."""
         return (
-            "each on its own scale"
+            "own scales"
             if self.largest is None
-            else f"common scale: 1 = {self.largest:.3g}"
+            else f"common: 1 = {self.largest:.3g}"
         )
 
     def _line(self, explanation: Explanation) -> tuple[float, float]:
