@@ -51,11 +51,7 @@ class Scale:
     @property
     def words(self) -> str:
         """What it is, in a few words."""
-        return (
-            "own scales"
-            if self.largest is None
-            else f"common: 1 = {self.largest:.3g}"
-        )
+        return "own scales" if self.largest is None else f"common: 1 = {self.largest:.3g}"
 
     def _line(self, explanation: Explanation) -> tuple[float, float]:
         """Return slope and offset from the map's own scale to this one."""
