@@ -128,3 +128,16 @@ def test_a_cut_on_patches_does_no_work_on_voxels(big: g3d.Explanation) -> None:
     assert not {"voxels", "_voxel_sizes"} & vars(fresh).keys()
     fresh.shown(g3d.Threshold("keep", 5.0, "voxels"))
     assert {"voxels", "_voxel_sizes"} <= vars(fresh).keys()
+
+
+def test_an_answer_says_whether_the_network_ran_for_it(tiny_files: Path) -> None:
+    volume = g3d.load_volume(tiny_files / "scan.nii.gz")
+    model = g3d.load_model(tiny_files / "vit.pth")
+    assert g3d.explain(volume, model).origin == "network"
+    again = g3d.explain(volume, model, "libra_grad", target=0)
+    assert again.origin == "kept pass"
+    assert g3d.rethreshold(again, g3d.Threshold("none")).origin == "kept pass"
+    other = volume.like(np.flip(volume.data))
+    g3d.predict(other, model)
+    assert g3d.explain(other, model).origin == "kept pass"
+    assert g3d.explain(volume, model).origin == "network"

@@ -77,7 +77,7 @@ class Following(QObject):
         layer = self._chosen()
         if shown is None or layer is None:
             return ""
-        other = "" if layer is anatomy else f"on {layer.name}"
+        other = "" if layer is anatomy else str(layer.name)
         return standing(shown, self._form.request(), self._form.question, other)
 
     def _on_question_changed(self, more_may_follow: bool) -> None:

@@ -178,7 +178,9 @@ class StandIn:
     ) -> Prediction:
         self._called("predict", volume=volume)
         assert model is self.handle
-        progress(0.5, "running the network")
+        for step in range(self.steps):
+            progress(step / self.steps, "running the network")
+            self.work(self.pause)
         return explanation_of(volume).prediction
 
     def rethreshold(self, explanation: Explanation, threshold: Threshold) -> Explanation:

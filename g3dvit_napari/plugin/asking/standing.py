@@ -41,9 +41,14 @@ def standing(
     other_method = asked.method != known.method
     other_class = not box.why_no_class and target != shown.target
     method = f"by {box.title_of(asked.method)}" if other_method else ""
-    wanted = " ".join(filter(None, [names[target] if other_class else "", method, volume]))
+    place = f"on {volume}" if volume else ""
+    wanted = " ".join(filter(None, [names[target] if other_class else "", method, place]))
     settings = (asked.parameters, asked.objective, asked.against)
     if not wanted and settings == (known.parameters, known.objective, known.against):
         return ""
     now = f"{shown.target_name} by {box.title_of(known.method)}"
-    return f"Shown: {now}. Press Compute for {wanted.removeprefix('by ') or 'the new settings'}."
+    return f"Shown: {now}. Press Compute for {_bare(wanted) or 'the new settings'}."
+
+
+def _bare(words: str) -> str:
+    return words.removeprefix("by ").removeprefix("on ")
