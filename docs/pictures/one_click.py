@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pictures.stage import Picture, open_window, photograph, wait
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+
+from pictures.stage import Picture, open_window, photograph, wait
 
 NAMES = ("one_click",)
 
@@ -14,7 +15,7 @@ NAMES = ("one_click",)
 def make() -> dict[str, Picture]:
     """Return the pictures by name."""
     viewer, widget = open_window()
-    prediction, history, *_ = widget.features
+    prediction, history = widget.prediction, widget.history
     for row in (1, 0):
         known = widget.controller.explanation
         click_row(prediction.bars.list, row)

@@ -33,7 +33,7 @@ class Following(QObject):
         super().__init__()
         self._form, self._controller, self._chosen = form, controller, chosen
         self._asked = False  # whether this network was asked about this volume: changes may follow
-        self._timer = QTimer(self)
+        self._timer = QTimer(form)  # goes with the window
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.due)
         form.question.changed.connect(self._on_question_changed)

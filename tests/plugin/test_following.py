@@ -57,7 +57,7 @@ def test_a_choice_starts_at_once(qtbot, widget, api) -> None:
     assert api.of("explain")[1]["pooling"] == "max"
 
 
-def test_a_number_waits_for_the_next_digit(qtbot, widget, monkeypatch) -> None:
+def test_a_number_waits_for_the_next_digit(qtbot, widget) -> None:
     compute(qtbot, widget)
     heard: list[bool] = []
     widget.form.question.changed.connect(heard.append)

@@ -94,9 +94,7 @@ def test_results_of_a_removed_layer_vanish(viewer, layer, answers) -> None:
     assert (past.results, past.place) == ([], 0)
 
 
-def test_memory_is_bounded_and_what_is_packed_comes_back_exactly(
-    layer, answers, monkeypatch
-) -> None:
+def test_memory_is_bounded_and_what_is_packed_comes_back_exactly(layer, monkeypatch) -> None:
     volume = replace(head(), data=layer.data.transpose())
     one = explanation_of(volume, target=1, threshold=Threshold("keep", 10.0, "patches"))
     one.scaled.cut(Threshold("mass", 50.0, "voxels"))
@@ -159,7 +157,7 @@ def rest(qtbot, widget) -> None:
 
 
 def desk(widget):
-    return widget.features[1]
+    return widget.history
 
 
 def compute(qtbot, widget) -> None:
@@ -259,7 +257,7 @@ def test_another_volume_is_chosen_again(qtbot, viewer, two) -> None:
     rest(qtbot, widget)
     assert widget.form.volume.layer == before
     assert question(widget) == first
-    assert widget.features[0].bars.prediction == widget.controller.explanation.prediction
+    assert widget.prediction.bars.prediction == widget.controller.explanation.prediction
     viewer.layers.remove(other)
     assert desk(widget).bar.place.text() == "1 of 2"
 

@@ -40,7 +40,7 @@ def test_one_click_from_class_to_class(qtbot, window, tiny_files) -> None:
     widget = open_form(window)
     controller, form = widget.controller, widget.form
     widget.load_checkpoint(str(tiny_files / "vit.pth"))
-    bars, bar = widget.features[0].bars, widget.features[1].bar
+    bars, bar = widget.prediction.bars, widget.history.bar
     qtbot.waitUntil(lambda: bars.prediction is not None, timeout=60_000)
     rest(qtbot, widget)
     assert controller.explanation is None
@@ -93,6 +93,8 @@ def test_question_and_threshold_are_in_sight(qtbot, window, tiny_files) -> None:
     model, form = widget.form.model, widget.form
     assert not model.devices.isVisible()
     assert "cpu" in model.fold.text()
+    with qtbot.waitSignal(widget.controller.explained, timeout=20_000):
+        qtbot.mouseClick(form.run.button, Qt.MouseButton.LeftButton)  # the first steps are taken
     page = form.pages.currentWidget()
     qtbot.waitUntil(lambda: page.height() > 300)
     bottom = form.threshold.kinds.mapTo(page.viewport(), form.threshold.kinds.rect().bottomLeft())

@@ -156,7 +156,7 @@ def load(qtbot, widget) -> None:
 
 
 def bars_of(widget) -> PredictionBars:
-    return widget.features[0].bars
+    return widget.prediction.bars
 
 
 @pytest.fixture
