@@ -96,9 +96,8 @@ def test_question_and_threshold_are_in_sight(qtbot, window, tiny_files) -> None:
     with qtbot.waitSignal(widget.controller.explained, timeout=20_000):
         qtbot.mouseClick(form.run.button, Qt.MouseButton.LeftButton)  # the first steps are taken
     page = form.pages.currentWidget()
-    qtbot.waitUntil(lambda: page.height() > 300)
-    bottom = form.threshold.kinds.mapTo(page.viewport(), form.threshold.kinds.rect().bottomLeft())
-    assert bottom.y() <= page.viewport().height()
+    kinds, sight = form.threshold.kinds, page.viewport()
+    qtbot.waitUntil(lambda: kinds.mapTo(sight, kinds.rect().bottomLeft()).y() <= sight.height())
     qtbot.mouseClick(model.fold, Qt.MouseButton.LeftButton)
     assert model.devices.isVisible()
     assert model.summary.isVisible()
