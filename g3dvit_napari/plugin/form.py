@@ -29,7 +29,7 @@ from g3dvit_napari.plugin.threshold.threshold_box import ThresholdBox
 
 WIDTH = 300
 PAGES = ("Explain", "Compare", "Look", "Places", "Time", "QA")  # from left to right
-_TABS = "QTabBar::tab { padding: 5px 2px; min-width: 0px; min-height: 16px; }"  # all fit into 280 px
+_TABS = "QTabBar::tab { padding: 5px 2px; min-width: 0px; min-height: 16px; }"  # fit into 280 px
 _SPECS = (".yaml", ".yml")
 
 
