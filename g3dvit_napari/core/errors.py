@@ -26,6 +26,10 @@ class MethodError(G3DViTError):
     """A method, parameter, target or metric that does not exist or cannot be applied here."""
 
 
+class ExportError(G3DViTError):
+    """A picture or a movie that cannot be made as it was asked for."""
+
+
 class Cancelled(G3DViTError):
     """The user stopped the work; nothing was changed."""
 

@@ -23,6 +23,11 @@ def sidecar_text(explanation: Explanation, names: Sequence[str]) -> str:
     return json.dumps(as_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def provenance_text(explanation: Explanation) -> str:
+    """Return how to repeat an explanation, as JSON text for files that hold no map."""
+    return json.dumps(as_json(_own(explanation)), ensure_ascii=False, allow_nan=False)
+
+
 def _standard(explanation: Explanation, names: Sequence[str]) -> dict[str, Any]:
     source = explanation.relevance.source
     cell = " x ".join(f"{size:g}" for size in explanation.scaled.placement.cells.size)

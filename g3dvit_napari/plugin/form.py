@@ -20,6 +20,7 @@ from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS, VolumeBox
 from g3dvit_napari.plugin.comparing.compare_box import CompareBox
 from g3dvit_napari.plugin.comparing.difference_box import DifferenceBox
 from g3dvit_napari.plugin.controls.page import Page
+from g3dvit_napari.plugin.export.export_box import ExportBox
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.looks_box import LooksBox
 from g3dvit_napari.plugin.picture.maps import saved_differs
@@ -47,7 +48,7 @@ class ExplainForm(QWidget):
         self.threshold = ThresholdBox(self.view.switches["edge"])
         self.view.offer_map(False)
         self.compare, self.run, self.looks = CompareBox(), RunBar(), LooksBox()
-        self.difference, self.marks = DifferenceBox(), MarksBox()
+        self.difference, self.marks, self.export = DifferenceBox(), MarksBox(), ExportBox()
         self.first_steps = FirstSteps()
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
@@ -60,9 +61,8 @@ class ExplainForm(QWidget):
         self.add_page("Explain", "What is asked, and how much of the answer is shown.", asked)
         compared = Page(self.compare, self.difference)
         self.add_page("Compare", "Several explanations side by side.", compared)
-        self.add_page(
-            "Look", "How volume and map are looked at.", Page(self.looks, self.view, self.marks)
-        )
+        look = Page(self.looks, self.view, self.marks, self.export)
+        self.add_page("Look", "How volume and map are looked at, and saved as pictures.", look)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

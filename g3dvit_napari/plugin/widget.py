@@ -18,6 +18,7 @@ from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.comparing.desk import CompareDesk
 from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.controller import Controller
+from g3dvit_napari.plugin.export.desk import ExportDesk
 from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
@@ -77,6 +78,7 @@ class ExplainWidget(QWidget):
         history = self.history = HistoryDesk(viewer, self.form, self.controller)
         history.turned_to.connect(self._turn_to)
         self.looks = LooksDesk(viewer, self.controller, self.form.looks, self.form)
+        self.export = ExportDesk(viewer, self.controller, self.form.export)
         prediction.bars.header.addWidget(history.bar)
         prediction.asked.connect(self._following.press)
         welcome = Welcome(self.form, self.controller, self._settings)
@@ -86,7 +88,7 @@ class ExplainWidget(QWidget):
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
         series = SeriesDesk(viewer, self.controller, self.form)
-        pages = (*asked, compare, self.looks, places, series)
+        pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)
         self._attach()

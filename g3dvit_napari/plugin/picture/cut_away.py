@@ -33,6 +33,7 @@ class CutAway:
         self._planes_before = [plane.model_copy() for plane in anatomy.experimental_clipping_planes]
         self._side: Side = "top"
         self._depth_mm = 0.0
+        self._plane: dict[str, tuple[float, ...]] = {}
         for event in self._events():
             event.connect(self._on_moved)
 
@@ -59,6 +60,9 @@ class CutAway:
         point[-SPATIAL:] += into * self._depth_mm / self._unit_mm
         # In the world, whatever napari's words say of data: so it draws them (0.9, seen in a test).
         plane = {"position": tuple(point[-SPATIAL:]), "normal": tuple(into)}
+        if plane == self._plane:  # a new one, however equal, builds the graphics program anew
+            return
+        self._plane = plane
         self._anatomy.experimental_clipping_planes = [*self._planes_before, plane]
 
     def _direction(self) -> NDArray[np.float64]:

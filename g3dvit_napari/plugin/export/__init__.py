@@ -1,0 +1,1 @@
+"""What is on the canvas, as a file: a picture of any size, and the turntable as a movie."""
