@@ -69,7 +69,7 @@ class ExportDesk(QObject):
         box = self._box
         size, background = box.movie_size_px, box.backgrounds.value()
         take = partial(photograph, self._viewer, *size, background)
-        roll = self._roll = Roll(self._viewer, box.frames.value(), take)
+        roll = self._roll = Roll(self._viewer, box.frames.value(), take, box)
         pause = box.seconds.value() / roll.count
         words = words_of(self._controller.explanation)["Description"]
         kind: files.Movie = "mp4" if path.suffix.lower() == ".mp4" else "gif"
@@ -103,6 +103,7 @@ class ExportDesk(QObject):
     def _stop(self) -> None:
         if self._roll is not None:
             self._roll.stop()
+            self._roll.deleteLater()
         self._roll = None
 
     def _on_written(self, path: Path) -> None:

@@ -28,10 +28,14 @@ class Roll(QObject):
         How many frames make a turn.
     take
         Returns the picture of the canvas as it is.
+    parent
+        With it go the roll and its timer.
     """
 
-    def __init__(self, viewer: Any, count: int, take: Callable[[], Pixels]) -> None:
-        super().__init__()
+    def __init__(
+        self, viewer: Any, count: int, take: Callable[[], Pixels], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
         self._viewer, self._take, self.count = viewer, take, count
         self._taken: queue.Queue[Pixels | None] = queue.Queue(_AHEAD)
         self._number = 0

@@ -33,7 +33,7 @@ class LooksDesk(QObject):
         self.view: View = "slices"
         self._slab: Slab | None = None
         self._cut: CutAway | None = None
-        self.turntable = Turntable(viewer)
+        self.turntable = Turntable(viewer, box)
         self.turntable.turning.connect(box.show_turning)
         box.plane_chosen.connect(self.show_plane)
         box.view_chosen.connect(self.show)

@@ -34,8 +34,8 @@ class Turntable(QObject):
 
     turning = Signal(bool)
 
-    def __init__(self, viewer: Any) -> None:
-        super().__init__()
+    def __init__(self, viewer: Any, parent: QObject) -> None:
+        super().__init__(parent)  # it goes with the form, and its timer with it
         self._viewer = viewer
         self._before: tuple[float, ...] = ()
         self._last = 0.0
