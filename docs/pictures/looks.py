@@ -4,29 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 
-from pictures.stage import Picture, beside, click, open_window, photograph
+from g3dvit_napari.plugin.export.stills import photograph as photograph_canvas
+from g3dvit_napari.plugin.widget import ExplainWidget
+from pictures.stage import Picture, click, open_window, photograph, wait
 
 NAMES = ("looks", "look_page")
 SHOTS = ("axial", "coronal", "sagittal"), ("slab", "volume", "cut_away")
+SHOT = (450, 440)
 
 
 def make() -> dict[str, Picture]:
     """Return the pictures by name."""
-    viewer, widget = open_window()
+    return {"looks": looks(), "look_page": look_page()}
+
+
+def looks() -> Picture:
+    """Return six views of one map."""
+    viewer, widget = open_window(size=(1120, 600))
     box = widget.form.looks
-    widget.form.turn_to("Look")
+    as_new(widget)
+    widget.controller.set_display("caption", False)  # six times the same words
     rows = []
     for names in SHOTS:
         shots = []
         for name in names:
-            switch = box.planes if name in SHOTS[0] else box.views
             if name == "slab":
                 click(box.planes.button("axial"))
-            click(switch.button(name))
-            shots.append(photograph(viewer, canvas_only=True))
-        rows.append(beside(shots))
-    width = min(row.shape[1] for row in rows)
-    pictures = {"looks": np.vstack([row[:, :width] for row in rows])}
-    pictures["look_page"] = photograph(viewer)
+            click((box.planes if name in SHOTS[0] else box.views).button(name))
+            wait(lambda: False, 0.5)
+            shots.append(photograph_canvas(viewer, *SHOT))
+        rows.append(np.hstack(shots))
     viewer.close()
-    return pictures
+    return np.vstack(rows)
+
+
+def look_page() -> Picture:
+    """Return the window with the page Look and the cut-away."""
+    viewer, widget = open_window()
+    as_new(widget)
+    widget.form.turn_to("Look")
+    click(widget.form.looks.views.button("cut_away"))
+    picture = photograph(viewer)
+    viewer.close()
+    return picture
+
+
+def as_new(widget: ExplainWidget) -> None:
+    """Forget how the last user liked to look."""
+    click(widget.form.view.switches["edge"].button("hard"))
+    for mark in widget.form.marks.marks.values():
+        mark.setChecked(True)

@@ -118,4 +118,5 @@ def _whole(name: str, least: int, most: int, value: int, unit: str) -> QSpinBox:
     box.setSuffix(unit)
     box.setAccessibleName(name)
     box.setMinimumWidth(40)
+    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # two stand in a row; arrow keys do it
     return box

@@ -63,7 +63,7 @@ class LooksBox(Section):
         self.add_wide(self.planes)
         self.add_wide(self.views)
         self.thickness = _slider(2, 80, slab.THICKNESS_MM)
-        self.add_row("T&hickness", self.thickness, "Thickness of the slab in millimetres.")
+        self.add_row("T&hick, mm", self.thickness, "Thickness of the slab in millimetres.")
         self.side = Choice()
         self.side.offer(SIDES)
         self.add_row(
@@ -71,7 +71,7 @@ class LooksBox(Section):
         )
         self.depth = _slider(-80, 80, 0)
         self.add_row(
-            "De&pth",
+            "Dept&h, mm",
             self.depth,
             "Where the cut lies, in millimetres behind the crosshair; at 0 it goes through it.",
         )
@@ -80,7 +80,7 @@ class LooksBox(Section):
         explain(self.turn, "Turn the head slowly about its long axis; the camera comes back.")
         self.add_wide(self.turn)
         self.pace = _slider(3, 40, turntable.SECONDS)
-        self.add_row("&Turn in", self.pace, "Seconds for one turn of the turntable.")
+        self.add_row("&Turn in, s", self.pace, "Seconds for one turn of the turntable.")
         self._wire()
         self.offer("")
         self.show_view("slices")
