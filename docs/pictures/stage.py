@@ -8,6 +8,7 @@ from typing import Any
 
 import napari
 import numpy as np
+from napari.utils.notifications import notification_manager
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -27,7 +28,8 @@ def open_window(
     sample: str = "brain", method: str = METHOD, size: tuple[int, int] = WINDOW
 ) -> tuple[Any, ExplainWidget]:
     """Return a viewer and its form, with a sample volume explained and the slices at its peak."""
-    viewer = napari.Viewer(show=True)
+    with notification_manager.notification_ready.blocker():  # advice about the Qt binding
+        viewer = napari.Viewer(show=True)
     viewer.window.resize(*size)
     widget = open_form(viewer)
     controller = widget.controller

@@ -20,7 +20,6 @@ FAINTEST = 0.15  # but what a cut lets through keeps an edge: the least share of
 EDGE_FROM = 0.05  # for cuts from here on; a lower cut lets through what is as good as nothing
 AT_CUT = {2: 0.9, 3: 0.55}  # opacity at the cut, per number of displayed dimensions; 1 at the top
 SMALLEST_CUT = 1e-3  # zero, also outside the view, stays hidden
-WITHIN = 0.5  # of its opacity is left to a map within a contour, so that the anatomy is seen
 # Signed maps are seen through as a volume, sample after sample: their opacities add up on the way.
 SEEN_THROUGH = (0.03, 0.9)  # at the cut and at the top
 
@@ -68,8 +67,8 @@ def gated(
     signed
         Whether the map runs from -1 to 1.
     edge
-        "hard": nothing below the cut; "faded": a quadratic glimpse of it; "contour": as "hard", and
-        in slices lighter above it, for a line that is drawn around it.
+        "hard": nothing below the cut; "faded": a quadratic glimpse of it; "contour": as "hard",
+        for a line that is drawn around it.
     ndisplay
         In volumes (3) low values are more transparent, which rounds the shapes.
     """
@@ -78,8 +77,6 @@ def gated(
     strength = np.linspace(0, 1, STEPS)
     through = signed and ndisplay == 3
     ends = SEEN_THROUGH if through else (AT_CUT[ndisplay], 1.0)
-    if edge == "contour" and ndisplay == 2 and cut is not None:
-        ends = (WITHIN * ends[0], WITHIN * ends[1])
     bend = 2 if through else 1  # a clear shell around a dense core
     alpha = _alpha(strength, cut, edge, ends, bend)
     if cut is not None and edge != "faded":
