@@ -88,6 +88,7 @@ class ExplainWidget(QWidget):
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
         series = SeriesDesk(viewer, self.controller, self.form)
+        history.leave_out(series.browses)
         pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)

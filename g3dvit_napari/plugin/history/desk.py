@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,11 +35,16 @@ class HistoryDesk(QObject):
         self.past = Past()
         self.bar = HistoryBar()
         self.bar.listen_in(form)
+        self._kept_elsewhere: Callable[[], bool] = lambda: False
         self._wanted: Result | None = None
         self._lane = controller.lanes.add("the history", self._on_unpacked, told="errors")
         self.bar.stepped.connect(self.step)
         controller.explained.connect(self._on_explained)
         controller.model_changed.connect(self._on_model_changed)
+
+    def leave_out(self, kept_elsewhere: Callable[[], bool]) -> None:
+        """Leave out what is shown while this is true: frames passed by would push out the rest."""
+        self._kept_elsewhere = kept_elsewhere
 
     def attach(self) -> None:
         """Follow which layers go."""
@@ -83,7 +89,7 @@ class HistoryDesk(QObject):
 
     def _on_explained(self, explanation: Explanation) -> None:
         layer = self._controller.anatomy
-        if layer is not None:
+        if layer is not None and not self._kept_elsewhere():
             self.past.take(Result(layer, explanation))
             self.bar.show_past(self.past)
 

@@ -55,6 +55,10 @@ class SeriesDesk(QObject):
         """The time course that is followed and plotted."""
         return self.follower.course
 
+    def browses(self) -> bool:
+        """Whether a frame that is kept here is just being shown."""
+        return self.follower.settling
+
     def attach(self) -> None:
         """Follow slider and layers."""
         self.follower.attach()
