@@ -13,7 +13,7 @@ class Page(QScrollArea):
         super().__init__()
         inside = QWidget()
         self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(12, 10, 12, 10)
+        self._column.setContentsMargins(10, 10, 6, 10)
         self._column.setSpacing(16)
         self._column.addStretch()
         for group in groups:

@@ -49,7 +49,7 @@ class ExportBox(Section):
         self.movies.offer(MOVIES)
         self.add_row("Mo&vie as", self.movies, "The kind of file: any browser shows a GIF.")
         self.seconds = _whole("Seconds", 1, 60, 6, " s")
-        self.frames = _whole("Frames", 8, 720, 72, " frames")
+        self.frames = _whole("Frames", 8, 720, 72, " fr.")
         tip = "How long one turn takes, and of how many pictures it is made."
         self.add_row("Turn &in", side_by_side(self.seconds, self.frames), tip)
         explain(self.frames, tip)
@@ -117,6 +117,6 @@ def _whole(name: str, least: int, most: int, value: int, unit: str) -> QSpinBox:
     box.setValue(value)
     box.setSuffix(unit)
     box.setAccessibleName(name)
-    box.setMinimumWidth(40)
+    box.setStyleSheet("min-width: 58px;")  # napari asks for more
     box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # two stand in a row; arrow keys do it
     return box

@@ -18,7 +18,7 @@ MARKS = {
     "scale_bar": ("Scale ba&r", "How long some millimetres are, in slices and volumes."),
     "caption": ("Captio&n", "Class, probability, method and threshold in the upper corner."),
 }
-_PREVIEW = QSize(56, 12)
+_PREVIEW = QSize(44, 12)
 _TIPS = {
     "unsigned_colours": "Colours of the map. Equal steps of relevance look equally large in them.",
     "signed_colours": "Colours of a signed map: warm speaks for the class, cold against it,\n"
@@ -38,6 +38,7 @@ class MarksBox(Section):
         grid = QWidget()
         cells = QGridLayout(grid)
         cells.setContentsMargins(0, 0, 0, 0)
+        cells.setHorizontalSpacing(2)
         for number, (name, (text, tip)) in enumerate(MARKS.items()):
             mark = self.marks[name] = QCheckBox(text)
             mark.setChecked(True)
