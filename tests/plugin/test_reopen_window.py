@@ -1,0 +1,87 @@
+"""The dock closed and opened again, twenty times: nothing of it stays."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import tracemalloc
+import weakref
+
+import pytest
+from made_heads import head
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtWidgets import QApplication
+
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.settings import PLUGIN
+from g3dvit_napari.plugin.widget import TITLE, ExplainWidget, open_form
+
+pytestmark = pytest.mark.window
+WARM_UP, TIMES = 3, 20
+MOST_GROWTH = 5 << 20
+
+
+def listeners(viewer) -> int:
+    """Count who listens to the viewer and its layers, and who is asked about the mouse."""
+    groups = [viewer.events, viewer.dims.events, viewer.scene.camera.events, viewer.layers.events]
+    groups += [layer.events for layer in viewer.layers]
+    emitters = itertools.chain(*(getattr(g, "emitters", {}).values() for g in groups))
+    mouse = (viewer.mouse_move_callbacks, viewer.mouse_drag_callbacks, viewer.mouse_wheel_callbacks)
+    heard = sum(is_alive(callback) for emitter in emitters for callback in emitter.callbacks)
+    return heard + sum(map(len, mouse))
+
+
+def is_alive(callback: object) -> bool:
+    """Whether a listener exists; napari forgets those that have gone at the next event."""
+    if isinstance(callback, tuple):
+        return callback[0]() is not None
+    return True
+
+
+def clear_away(qtbot) -> None:
+    """Let Qt delete what was to be deleted later, and Python what nobody holds."""
+    qtbot.wait(20)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    qtbot.wait(1)
+    gc.collect()
+
+
+def open_and_close(qtbot, viewer) -> weakref.ref[ExplainWidget]:
+    """Open the dock, explain something, close it; return what should be gone."""
+    widget = open_form(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained, timeout=20_000):
+        qtbot.mouseClick(widget.form.run.button, Qt.MouseButton.LeftButton)
+    lanes = widget.controller.lanes
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
+    dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
+    return weakref.ref(widget)
+
+
+def test_twenty_times_closed_and_opened(qtbot, make_napari_viewer, api) -> None:
+    api.calls = type("Forgetful", (list,), {"append": lambda *_: None})()
+    viewer = make_napari_viewer(show=True)
+    data, keywords = to_layer_data(head())
+    viewer.add_image(data, **keywords)
+    gone = [open_and_close(qtbot, viewer) for _ in range(WARM_UP)]
+    clear_away(qtbot)
+
+    def census() -> dict[str, int]:
+        return {
+            "layers": len(viewer.layers),
+            "listeners": listeners(viewer),
+            "widgets": len(QApplication.allWidgets()),
+        }
+
+    before = census()
+    tracemalloc.start()  # Python's own and numpy's: what C's allocator keeps goes up and down
+    gone += [open_and_close(qtbot, viewer) for _ in range(TIMES)]
+    clear_away(qtbot)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert census() == before
+    assert [widget() for widget in gone] == [None] * len(gone)
+    assert grown < MOST_GROWTH, f"{grown / (1 << 20):.1f} MB"
