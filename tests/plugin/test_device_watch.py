@@ -25,7 +25,7 @@ def widget(qtbot, viewer, api, monkeypatch):  # noqa: ARG001
     yield widget
     watch_of(widget).detach()
     widget.controller.close()
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)
 
 
 def watch_of(widget) -> DeviceWatch:
@@ -33,7 +33,7 @@ def watch_of(widget) -> DeviceWatch:
 
 
 def shown(qtbot, widget, words: str) -> None:
-    qtbot.waitUntil(lambda: widget.form.run.device.text() == words)
+    qtbot.waitUntil(lambda: widget.form.run.device.text() == words, timeout=20_000)
 
 
 def test_badge_names_device_and_memory(qtbot, widget, api) -> None:
@@ -48,7 +48,7 @@ def test_memory_is_looked_up_during_a_run(qtbot, widget, api, monkeypatch) -> No
         widget.load_checkpoint("/d/vit.pth")
     api.steps, api.pause = 100_000, 0.01  # until it is cancelled
     widget.compute()
-    qtbot.waitUntil(lambda: len(api.of("explain")) == 1)
+    qtbot.waitUntil(lambda: len(api.of("explain")) == 1, timeout=20_000)
     less = type(api).device_state(api, None)
     monkeypatch.setattr(api, "device_state", lambda _model: replace(less, free=1 << 30))
     shown(qtbot, widget, "Memory · 1.0 of 8.0 GB free")
@@ -86,7 +86,7 @@ def test_quick_runs_need_no_word(qtbot, widget) -> None:
 def test_closed_dock_looks_no_more(qtbot, widget, api, monkeypatch) -> None:
     shown(qtbot, widget, "Memory · 3.0 of 8.0 GB free")
     watch_of(widget).detach()
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)
     looked = []
     monkeypatch.setattr(api, "device_state", looked.append)
     qtbot.wait(100)

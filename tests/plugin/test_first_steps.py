@@ -43,7 +43,7 @@ def opened(qtbot, viewer, monkeypatch):
     yield make
     for widget in widgets:
         widget.controller.close()
-        qtbot.waitUntil(lambda widget=widget: widget.controller.lanes.at_rest)
+        qtbot.waitUntil(lambda widget=widget: widget.controller.lanes.at_rest, timeout=20_000)
 
 
 def click(qtbot, button) -> None:
