@@ -70,6 +70,12 @@ class ExplainWidget(QWidget):
             self.controller.set_display(name, value)
         self._wire_requests()
         self._wire_answers()
+        self.features = self._open_features(viewer)
+        self._attach()
+        self.destroyed.connect(partial(Controller.close, self.controller))
+
+    def _open_features(self, viewer: Any) -> tuple[Feature, ...]:
+        """Put up the pages, and wire those that know of each other."""
         # What the widget holds must not hold it: in a circle, any may be taken apart first.
         chosen = partial(chosen_layer, viewer, self.form.volume)
         self._following = Following(self.form, self.controller, chosen)
@@ -91,9 +97,7 @@ class ExplainWidget(QWidget):
         history.leave_out(series.browses)
         pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
-        self.features: tuple[Feature, ...] = (*pages, welcome, watch, self.subjects)
-        self._attach()
-        self.destroyed.connect(partial(Controller.close, self.controller))
+        return (*pages, welcome, watch, self.subjects)
 
     def load_checkpoint(self, path: str, spec: str | None = None) -> None:
         """Load a checkpoint as if it had been chosen in the form."""

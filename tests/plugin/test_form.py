@@ -384,9 +384,9 @@ def test_slider_speaks_while_moving_and_once_at_rest(form, qtbot) -> None:
     form.threshold.settled.connect(settled.append)
     for keep in (6.0, 8.0, 12.0):
         form.threshold.slider.setValue(keep)
-        qtbot.wait(20)
     assert [t.amount for t in moved] == [6.0, 8.0, 12.0]
     assert settled == []
+    qtbot.waitUntil(lambda: settled, timeout=10 * SETTLE_MS)
     qtbot.wait(SETTLE_MS + 100)
     assert [t.amount for t in settled] == [12.0]
 
