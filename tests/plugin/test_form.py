@@ -386,7 +386,7 @@ def test_slider_speaks_while_moving_and_once_at_rest(form, qtbot) -> None:
         form.threshold.slider.setValue(keep)
     assert [t.amount for t in moved] == [6.0, 8.0, 12.0]
     assert settled == []
-    qtbot.waitUntil(lambda: settled, timeout=10 * SETTLE_MS)
+    qtbot.waitUntil(lambda: bool(settled), timeout=10 * SETTLE_MS)
     qtbot.wait(SETTLE_MS + 100)
     assert [t.amount for t in settled] == [12.0]
 
