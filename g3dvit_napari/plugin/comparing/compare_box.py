@@ -7,7 +7,6 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -19,7 +18,7 @@ from g3dvit_napari.core.registry import Entry
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS
 from g3dvit_napari.plugin.comparing.kinds import KINDS, WHAT, Item, Kind, Plan, items_of, why_not
 from g3dvit_napari.plugin.controls.choice import Choice
-from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note
+from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, row_of, set_note
 from g3dvit_napari.plugin.jobs import LoadedModel
 
 FEWEST = 2
@@ -54,7 +53,7 @@ class CompareBox(Section):
         self.seed.setRange(0, 9999)
         self.add_row("&Seed", self.seed, "Which random weights: the same seed draws the same ones.")
         self.go, self.back = _buttons()
-        self.add_wide(_pair(self.go, self.back))
+        self.add_wide(row_of(self.go, self.back))
         self.failed = note()
         self.add_wide(self.failed)
         self._model: LoadedModel | None = None
@@ -175,13 +174,3 @@ def _buttons() -> tuple[QPushButton, QPushButton]:
     )
     explain(back, "Remove the comparison and show again what was there before.")
     return go, back
-
-
-def _pair(left: QPushButton, right: QPushButton) -> QWidget:
-    both = QWidget()
-    row = QHBoxLayout(both)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(6)
-    row.addWidget(left)
-    row.addWidget(right)
-    return both

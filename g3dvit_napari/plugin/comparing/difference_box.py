@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QWidget
+from qtpy.QtWidgets import QPushButton, QScrollArea, QWidget
 
 from g3dvit_napari.plugin.comparing.kinds import ScaleName
 from g3dvit_napari.plugin.controls.choice import Choice
-from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note, words
+from g3dvit_napari.plugin.controls.section import (
+    Section,
+    allow,
+    explain,
+    note,
+    set_note,
+    side_by_side,
+    words,
+)
 from g3dvit_napari.plugin.controls.switch import Switch
 
 _NOTHING = "Compare two maps first, or compute a second one for the same volume."
@@ -50,7 +58,7 @@ class DifferenceBox(Section):
         self.add_row("Map &A", self.first, "The map to subtract from.")
         self.add_row("Map &B", self.second, "The map that is subtracted.")
         self.go, self.save = _buttons()
-        self.add_wide(_row(self.go, self.save))
+        self.add_wide(side_by_side(self.go, self.save))
         self.figures = words()
         self.figures.setToolTip(_FIGURES)
         self.add_wide(self.figures)
@@ -111,13 +119,3 @@ def _buttons() -> tuple[QPushButton, QPushButton]:
     )
     explain(save, "Write the difference as NIfTI, on the grid of the volume.")
     return go, save
-
-
-def _row(wide: QPushButton, narrow: QPushButton) -> QWidget:
-    both = QWidget()
-    row = QHBoxLayout(both)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(6)
-    row.addWidget(wide, 1)
-    row.addWidget(narrow)
-    return both

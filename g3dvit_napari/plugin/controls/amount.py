@@ -8,6 +8,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSlider, QWidget
 from superqt import QLabeledDoubleSlider
 
+STEPS = {  # what a key moves, in steps
+    Qt.Key.Key_Left: -1,
+    Qt.Key.Key_Down: -1,
+    Qt.Key.Key_Right: 1,
+    Qt.Key.Key_Up: 1,
+    Qt.Key.Key_PageDown: -10,
+    Qt.Key.Key_PageUp: 10,
+}
+
 
 class AmountSlider(QLabeledDoubleSlider):
     """superqt's labelled slider, with the keys that it lacks."""
@@ -20,18 +29,10 @@ class AmountSlider(QLabeledDoubleSlider):
 
     def keyPressEvent(self, event: Any) -> None:
         """Arrows: one step. Page keys: ten. Home and End: the limits."""
-        steps = {
-            Qt.Key.Key_Left: -1,
-            Qt.Key.Key_Down: -1,
-            Qt.Key.Key_Right: 1,
-            Qt.Key.Key_Up: 1,
-            Qt.Key.Key_PageDown: -10,
-            Qt.Key.Key_PageUp: 10,
-        }
         ends = {Qt.Key.Key_Home: self.minimum(), Qt.Key.Key_End: self.maximum()}
         key = event.key()
-        if key in steps:
-            self.setValue(self.value() + steps[key] * self.singleStep())
+        if key in STEPS:
+            self.setValue(self.value() + STEPS[key] * self.singleStep())
         elif key in ends:
             self.setValue(ends[key])
         else:

@@ -150,3 +150,14 @@ def side_by_side(wide: QWidget, narrow: QWidget) -> QWidget:
     layout.addWidget(narrow)
     both.setFocusProxy(wide)
     return both
+
+
+def row_of(*buttons: QWidget, spacing: int = 6) -> QWidget:
+    """Return controls in one row that share its width."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(spacing)
+    for button in buttons:
+        layout.addWidget(button, 1)
+    return row

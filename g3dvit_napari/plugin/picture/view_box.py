@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
-from g3dvit_napari.plugin.controls.section import Section, allow, explain
+from g3dvit_napari.plugin.controls.section import Section, allow, explain, row_of
 from g3dvit_napari.plugin.controls.switch import Switch
 
 _NO_MAP = "Compute an explanation first."
@@ -70,7 +70,7 @@ class ViewBox(Section):
             "Write the map on the patch grid and on the volume's grid as NIfTI,\n"
             "with a JSON file that says how it was made.",
         )
-        self.add_wide(_row(self.peak, self.save))
+        self.add_wide(row_of(self.peak, self.save))
         self.peak.clicked.connect(self.peak_requested)
         self.save.clicked.connect(self.save_requested)
         self._has_map = False
@@ -103,13 +103,3 @@ class ViewBox(Section):
             allow(control, reason)
         saved = self.switches["resolution"].value() == "saved"
         allow(self.switches["edge"], reason or (_NO_EDGE if saved else ""))
-
-
-def _row(*buttons: QPushButton) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 2, 0, 0)
-    layout.setSpacing(6)
-    for button in buttons:
-        layout.addWidget(button, 1)
-    return row

@@ -8,7 +8,6 @@ from typing import Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -18,7 +17,15 @@ from qtpy.QtWidgets import (
 
 from g3dvit_napari.io.subjects import Kind
 from g3dvit_napari.plugin.controls.page import Page
-from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note, words
+from g3dvit_napari.plugin.controls.section import (
+    Section,
+    allow,
+    explain,
+    note,
+    row_of,
+    set_note,
+    words,
+)
 from g3dvit_napari.plugin.subjects.rating_box import RatingBox
 from g3dvit_napari.plugin.subjects.table import SubjectTable
 
@@ -97,7 +104,7 @@ class SubjectPage(Page):
 
     def _lay_out(self) -> None:
         top = Section("Subjects")
-        top.add_wide(_row(self.open, self.again))
+        top.add_wide(row_of(self.open, self.again))
         top.add_wide(self.about)
         top.add_wide(self.filter)
         column = QVBoxLayout(self.list)
@@ -105,8 +112,8 @@ class SubjectPage(Page):
         column.setSpacing(6)
         column.addWidget(top)
         column.addWidget(self.table, 1)
-        column.addWidget(_row(self.run_all, self.run_missing))
-        column.addWidget(_row(self.previous, self.next))
+        column.addWidget(row_of(self.run_all, self.run_missing))
+        column.addWidget(row_of(self.previous, self.next))
         column.addWidget(self.place)
         column.addWidget(self.state)
         column.addSpacing(8)
@@ -155,13 +162,3 @@ class SubjectPage(Page):
         if path:
             self.folder = str(Path(path).parent)
             self.open_requested.emit(path, kind)
-
-
-def _row(*buttons: QPushButton) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    for button in buttons:
-        layout.addWidget(button, 1)
-    return row

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from g3dvit_napari.io.ratings import RATINGS
-from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note
+from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, row_of, set_note
 from g3dvit_napari.plugin.subjects.table_model import COLOURS
 
 KEYS = {"pass": "1", "unsure": "2", "fail": "3", "": "0"}
@@ -33,7 +33,7 @@ class RatingBox(Section):
         super().__init__("Rating", parent)
         self._key = ""
         self.buttons = {value: self._button(value) for value in (*RATINGS, "")}
-        self.add_wide(_row(*self.buttons.values()))
+        self.add_wide(row_of(*self.buttons.values(), spacing=2))
         self.note = QLineEdit()
         self.note.setPlaceholderText("What you saw")
         self.add_row("&Note", self.note, "Saved with the rating, as you type.")
@@ -110,13 +110,3 @@ class RatingBox(Section):
 
     def _on_rater(self) -> None:
         self.rater_changed.emit(self.rater.text().strip())
-
-
-def _row(*buttons: QPushButton) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(2)
-    for button in buttons:
-        layout.addWidget(button, 1)
-    return row

@@ -10,6 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from g3dvit_napari.plugin.controls.amount import STEPS
 from g3dvit_napari.plugin.controls.section import explain
 from g3dvit_napari.plugin.threshold.axes import Axis, Bar
 
@@ -22,16 +23,7 @@ HEIGHT, SIDE, TOP, BOTTOM = 104, 8, 7, 18
 _GREY = QColor(132, 132, 138)
 _BELOW = QColor(132, 132, 138, 95)
 _DARKEST = 0.55  # colours are lifted to here: the lowest of most colour maps are nearly black
-_KEYS = {
-    Qt.Key.Key_Left: -1,
-    Qt.Key.Key_Down: -1,
-    Qt.Key.Key_Right: 1,
-    Qt.Key.Key_Up: 1,
-    Qt.Key.Key_PageDown: -10,
-    Qt.Key.Key_PageUp: 10,
-    Qt.Key.Key_Home: -10_000,
-    Qt.Key.Key_End: 10_000,
-}
+_KEYS = {**STEPS, Qt.Key.Key_Home: -10_000, Qt.Key.Key_End: 10_000}
 
 
 class Histogram(QWidget):
