@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from made_heads import head
 from napari.utils.io import imsave
-from qtpy.QtCore import Qt, QTimer
+from pulse import STALL_MS, Pulse
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.core.types import Threshold
@@ -20,7 +21,6 @@ from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import TITLE, open_form
 
 pytestmark = pytest.mark.window
-STALL_MS = 50
 
 
 @pytest.fixture
@@ -178,24 +178,6 @@ def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
         api.steps = 1
         compute(qtbot, again)
         assert len(window.layers) == 2
-
-
-class Pulse:
-    """A timer of 10 ms in the GUI thread; what it misses is what a person feels."""
-
-    def __init__(self) -> None:
-        self.beats: list[float] = []
-        self.timer = QTimer()
-        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self.timer.setInterval(10)
-        self.timer.timeout.connect(lambda: self.beats.append(time.perf_counter()))
-
-    def longest_ms(self, qtbot, until) -> float:
-        self.beats = [time.perf_counter()]
-        self.timer.start()
-        qtbot.waitUntil(until, timeout=20_000)
-        self.timer.stop()
-        return float(np.diff(self.beats).max() * 1000)
 
 
 def busy_python(seconds: float) -> None:
