@@ -1,6 +1,6 @@
 """Make the pictures of the documentation from the sample data: `python docs/make_pictures.py`.
 
-Opens real napari windows, so it needs a display; `xvfb-run` will do. Writes docs/images/*.png. Each
+Opens real napari windows, so it needs a display; `xvfb-run` will do. Writes docs/images. Each
 file in docs/pictures that has `NAMES` makes the pictures of these names by `make()`.
 """
 
@@ -19,6 +19,7 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent / "images"
 LARGEST = 400_000  # bytes per picture
+GIF_COLOURS, GIF_MS = 96, 110
 _log = logging.getLogger("make_pictures")
 
 
@@ -39,17 +40,27 @@ def main() -> None:
             continue
         for name, picture in module.make().items():
             if name in wanted:
-                save(picture, given.out / f"{name}.png")
+                write = save if picture.ndim == 3 else save_turn
+                write(picture, given.out / name)
 
 
 def save(picture: Picture, path: Path) -> None:
     """Write a PNG below 400 kB; in 256 dithered colours only where full ones take more."""
+    path = path.with_suffix(".png")
     image = Image.fromarray(picture)
     image.save(path, optimize=True)
     if path.stat().st_size > LARGEST:
         image = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
         image.save(path, optimize=True)
     _log.info("%s: %d kB, %d x %d", path.name, path.stat().st_size // 1000, *image.size)
+
+
+def save_turn(frames: Picture, path: Path) -> None:
+    """Write frames (n h w c) as a GIF that goes round for ever."""
+    path = path.with_suffix(".gif")
+    first, *rest = (Image.fromarray(f[..., :3]).quantize(GIF_COLOURS) for f in frames)
+    first.save(path, save_all=True, append_images=rest, duration=GIF_MS, loop=0)
+    _log.info("%s: %d kB, %d frames", path.name, path.stat().st_size // 1000, len(frames))
 
 
 if __name__ == "__main__":

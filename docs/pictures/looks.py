@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from g3dvit_napari.plugin.export.stills import photograph as photograph_canvas
+from g3dvit_napari.plugin.picture.turntable import turn_camera
 from g3dvit_napari.plugin.widget import ExplainWidget
 from pictures.stage import Picture, click, open_window, photograph, wait
 
-NAMES = ("looks", "look_page")
+NAMES = ("looks", "look_page", "turntable")
 SHOTS = ("axial", "coronal", "sagittal"), ("slab", "volume", "cut_away")
 SHOT = (450, 440)
+FRAMES, FRAME = 36, (300, 390)
 
 
 def make() -> dict[str, Picture]:
     """Return the pictures by name."""
-    return {"looks": looks(), "look_page": look_page()}
+    return {"looks": looks(), "look_page": look_page(), "turntable": turntable()}
 
 
 def looks() -> Picture:
@@ -47,6 +49,21 @@ def look_page() -> Picture:
     picture = photograph(viewer)
     viewer.close()
     return picture
+
+
+def turntable() -> Picture:
+    """Return the frames (n h w c) of one turn of the cut-away."""
+    viewer, widget = open_window(size=(1120, 900))
+    as_new(widget)
+    widget.controller.set_display("caption", False)
+    click(widget.form.looks.views.button("cut_away"))
+    frames = []
+    for _ in range(FRAMES):
+        wait(lambda: False, 0.1)
+        frames.append(photograph_canvas(viewer, *FRAME))
+        turn_camera(viewer.scene.camera, 360 / FRAMES)
+    viewer.close()
+    return np.stack(frames)
 
 
 def as_new(widget: ExplainWidget) -> None:
