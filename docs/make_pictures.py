@@ -13,13 +13,14 @@ import pkgutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pictures
 from pictures.stage import Picture
 from PIL import Image
 
 FOLDER = Path(__file__).parent / "images"
 LARGEST = 400_000  # bytes per picture
-GIF_COLOURS, GIF_MS = 96, 110
+GIF_COLOURS, GIF_MS = 128, 130
 _log = logging.getLogger("make_pictures")
 
 
@@ -58,7 +59,9 @@ def save(picture: Picture, path: Path) -> None:
 def save_turn(frames: Picture, path: Path) -> None:
     """Write frames (n h w c) as a GIF that goes round for ever."""
     path = path.with_suffix(".gif")
-    first, *rest = (Image.fromarray(f[..., :3]).quantize(GIF_COLOURS) for f in frames)
+    some = Image.fromarray(np.hstack(list(frames[:: max(len(frames) // 6, 1)])))
+    palette = some.quantize(GIF_COLOURS, kmeans=3)  # one for all, or the colours would flicker
+    first, *rest = (Image.fromarray(frame).quantize(palette=palette) for frame in frames)
     first.save(path, save_all=True, append_images=rest, duration=GIF_MS, loop=0)
     _log.info("%s: %d kB, %d frames", path.name, path.stat().st_size // 1000, len(frames))
 

@@ -12,7 +12,7 @@ from pictures.stage import Picture, click, open_window, photograph, wait
 NAMES = ("looks", "look_page", "turntable")
 SHOTS = ("axial", "coronal", "sagittal"), ("slab", "volume", "cut_away")
 SHOT = (450, 440)
-FRAMES, FRAME = 36, (300, 390)
+FRAMES, FRAME, CLOSER = 30, (360, 330), 1.3
 
 
 def make() -> dict[str, Picture]:
@@ -57,10 +57,11 @@ def turntable() -> Picture:
     as_new(widget)
     widget.controller.set_display("caption", False)
     click(widget.form.looks.views.button("cut_away"))
+    viewer.scene.camera.zoom *= CLOSER
     frames = []
     for _ in range(FRAMES):
         wait(lambda: False, 0.1)
-        frames.append(photograph_canvas(viewer, *FRAME))
+        frames.append(photograph_canvas(viewer, *FRAME)[..., :3])
         turn_camera(viewer.scene.camera, 360 / FRAMES)
     viewer.close()
     return np.stack(frames)
