@@ -66,6 +66,11 @@ class Following(QObject):
         self._tell()
 
     @property
+    def _ready(self) -> bool:
+        """Whether there is all that an answer needs: the first choice then asks."""
+        return self._controller.model is not None and self._chosen() is not None
+
+    @property
     def _quick(self) -> bool:
         """Whether the chosen method starts by itself."""
         entry = self._form.question.entry
@@ -81,7 +86,8 @@ class Following(QObject):
         return standing(shown, self._form.request(), self._form.question, other)
 
     def _on_question_changed(self, more_may_follow: bool) -> None:
-        if self._asked and self._quick and self._form.run.live.isChecked():
+        wanted = self._asked or (self._ready and not more_may_follow)
+        if wanted and self._quick and self._form.run.live.isChecked():
             self._timer.start(PAUSE_MS if more_may_follow else AT_ONCE_MS)
         self._tell()
 

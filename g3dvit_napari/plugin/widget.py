@@ -25,6 +25,7 @@ from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
+from g3dvit_napari.plugin.picture.sides_desk import SidesDesk
 from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
 from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
@@ -89,6 +90,7 @@ class ExplainWidget(QWidget):
         prediction.asked.connect(self._following.press)
         welcome = Welcome(self.form, self.controller, self._settings)
         watch = DeviceWatch(self.form, self.controller)
+        sides = SidesDesk(viewer, self.controller, self.form, chosen)
         places = open_places(viewer, self.controller, self.form)
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
@@ -97,7 +99,7 @@ class ExplainWidget(QWidget):
         history.leave_out(series.browses)
         pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
-        return (*pages, welcome, watch, self.subjects)
+        return (*pages, sides, welcome, watch, self.subjects)
 
     def load_checkpoint(self, path: str, spec: str | None = None) -> None:
         """Load a checkpoint as if it had been chosen in the form."""

@@ -89,11 +89,12 @@ def test_maps_are_no_volumes(qtbot, ready, viewer) -> None:
     assert len(viewer.layers) == 2
 
 
-def test_changes_are_followed_after_the_first_answer(qtbot, ready, api) -> None:
-    ready.form.question.targets.choose(0)
+def test_the_first_choice_asks_and_changes_are_followed(qtbot, ready, api) -> None:
     qtbot.wait(400)
-    assert not api.of("explain")  # nothing was computed yet
-    press(qtbot, ready)
+    assert not api.of("explain")  # nobody has asked for anything
+    with qtbot.waitSignal(ready.controller.explained):
+        ready.form.question.targets.choose(0)
+    rest(qtbot, ready)
     with qtbot.waitSignal(ready.controller.explained):
         ready.form.question.targets.choose(1)
     rest(qtbot, ready)

@@ -42,7 +42,7 @@ class RunBar(QWidget):
         self.live.setChecked(True)
         explain(
             self.live,
-            "Compute again as soon as class, method or a parameter changes.\n"
+            "Compute as soon as class, method or a parameter changes.\n"
             "The network's pass over the volume is kept, so this is quick.\n"
             "Methods of many passes wait for the button.",
         )

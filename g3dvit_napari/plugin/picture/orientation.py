@@ -37,14 +37,14 @@ class Viewer(Protocol):
 class SideLetters:
     """Four letters, L R A P S or I, on the edges of the canvas, kept true to the camera."""
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: Viewer, key: str = "side") -> None:
+        self._viewer, self._key = viewer, f"g3dvit_{key}_"
         self._overlays = {
             edge: TextOverlay(position=place, text=" ", font_size=LARGE, visible=True, box=False)
             for edge, place in EDGES.items()
         }
         for edge, overlay in self._overlays.items():
-            viewer.canvas.overlays[f"g3dvit_side_{edge}"] = overlay
+            viewer.canvas.overlays[self._key + edge] = overlay
         for event in self._events():
             event.connect(self._on_view_changed)
         self._wanted, self._gridded = True, False
@@ -79,7 +79,7 @@ class SideLetters:
         for event in self._events():
             event.disconnect(self._on_view_changed)
         for edge in self._overlays:
-            self._viewer.canvas.overlays.pop(f"g3dvit_side_{edge}", None)
+            self._viewer.canvas.overlays.pop(self._key + edge, None)
 
     def _on_view_changed(self, event: object = None) -> None:
         del event

@@ -1,0 +1,74 @@
+"""Which way a head lies does not wait for a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_heads import head
+
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.picture.orientation import CAMERA
+from g3dvit_napari.plugin.widget import ExplainWidget
+
+
+@pytest.fixture
+def widget(qtbot, viewer, api):
+    assert not api.calls
+    widget = ExplainWidget(viewer)
+    qtbot.addWidget(widget)
+    yield widget
+    widget.controller.close()
+
+
+def orientation(viewer) -> tuple[str, ...]:
+    return tuple(str(part) for part in viewer.scene.camera.orientation)
+
+
+def letters(viewer) -> list[str]:
+    shown = [o for key, o in viewer.canvas.overlays.items() if key.startswith("g3dvit_")]
+    return sorted(o.text for o in shown if o.visible and o.text in "LRAPSI")
+
+
+def add_head(viewer):
+    data, keywords = to_layer_data(head())
+    return viewer.add_image(data, **keywords)
+
+
+def test_a_volume_of_ours_is_upright_at_once(qtbot, viewer, widget) -> None:
+    before = orientation(viewer)
+    layer = add_head(viewer)
+    assert orientation(viewer) == CAMERA["neurological"] != before
+    assert letters(viewer) == ["A", "L", "P", "R"]
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained):
+        widget.compute()
+    assert letters(viewer) == ["A", "L", "P", "R"]  # each once, not twice
+    viewer.layers.remove(layer)
+    assert orientation(viewer) == CAMERA["neurological"]
+    assert letters(viewer) == []
+    widget.form.view.switches["convention"].button("radiological").click()
+    add_head(viewer)
+    assert orientation(viewer) == CAMERA["radiological"]
+
+
+def test_letters_can_be_switched_off(viewer, widget) -> None:
+    add_head(viewer)
+    widget.form.marks.marks["letters"].click()
+    assert letters(viewer) == []
+
+
+@pytest.mark.usefixtures("widget")
+def test_images_of_others_are_left_as_they_are(viewer) -> None:
+    before = orientation(viewer)
+    viewer.add_image(np.zeros((4, 5, 6)))
+    assert orientation(viewer) == before
+    assert letters(viewer) == []
+
+
+def test_a_closed_form_leaves_the_viewer_as_found(viewer, widget) -> None:
+    before = orientation(viewer)
+    add_head(viewer)
+    widget._detach()
+    assert orientation(viewer) == before
+    assert letters(viewer) == []
