@@ -23,6 +23,7 @@ from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.picture.graphics import CanvasContext
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
 from g3dvit_napari.plugin.picture.sides_desk import SidesDesk
@@ -99,7 +100,8 @@ class ExplainWidget(QWidget):
         history.leave_out(series.browses)
         pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
-        return (*pages, sides, welcome, watch, self.subjects)
+        context = CanvasContext(viewer, self.form)
+        return (*pages, sides, welcome, watch, self.subjects, context)
 
     def load_checkpoint(self, path: str, spec: str | None = None) -> None:
         """Load a checkpoint as if it had been chosen in the form."""
