@@ -163,6 +163,12 @@ class Controller(QObject):
         if self.overlay is not None:
             self.overlay.jump_to_peak()
 
+    def put_down(self) -> None:
+        """Let go of the map on show, with all that is written around it; its layers stay."""
+        self.end_comparison()
+        self._preview.cancel()
+        self._drop_overlay()
+
     def save(self, folder: str) -> None:
         """Write the last explanation."""
         if self.explanation is not None:
@@ -176,9 +182,7 @@ class Controller(QObject):
     def release(self) -> None:
         """Stop everything and let go of the network and the map; the layers stay."""
         self.cancel()
-        self.end_comparison()
-        self._preview.cancel()
-        self._drop_overlay()
+        self.put_down()
         self._forget()
         if self.model is not None:
             self.model = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from g3dvit_napari.plugin.picture.layers import role_of, volume_of
 from g3dvit_napari.plugin.subjects import ledger as ledger_module
 from g3dvit_napari.plugin.subjects.columns import COLUMNS, TRUTH
 from g3dvit_napari.plugin.subjects.ledger import Ledger, Outcome
+from g3dvit_napari.plugin.subjects.table import SubjectTable
 from g3dvit_napari.plugin.subjects.table_model import TableModel
 from g3dvit_napari.plugin.widget import ExplainWidget
+from g3dvit_napari.summaries.quality import Quality
 
 TITLES = [column.title for column in COLUMNS]
 DISPLAY, TIP = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole
@@ -211,6 +214,52 @@ def test_a_broken_subject_on_the_way_changes_nothing(qtbot, widget, viewer, fold
     assert np.allclose(viewer.dims.point, point)
 
 
+def explained_head(qtbot, widget, viewer, folder: Path):
+    """Open a head of the user's own and explain it; return its layer and the map's."""
+    write_volume(head(), folder.parent / "own.nii.gz")
+    with qtbot.waitSignal(widget.controller.volume_opened, timeout=10_000):
+        widget.form.take_file(str(folder.parent / "own.nii.gz"))
+    rest(qtbot, widget)
+    with qtbot.waitSignal(widget.controller.explained, timeout=10_000):
+        widget.form.run.button.click()
+    rest(qtbot, widget)
+    return tuple(viewer.layers)
+
+
+@pytest.fixture
+def study(folder: Path) -> Path:
+    """A folder of heads, the second of which is none."""
+    (folder / "study").mkdir()
+    for file in folder.glob("*.nii.gz"):
+        file.rename(folder / "study" / file.name)
+    (folder / "study" / "s2.nii.gz").write_bytes(b"<html>gone</html>")
+    return folder / "study"
+
+
+def test_a_failed_subject_has_no_prediction_of_another(qtbot, widget, viewer, study) -> None:
+    load(qtbot, widget)
+    own, _ = explained_head(qtbot, widget, viewer, study)
+    assert widget.prediction.bars.prediction is not None
+    open_list(qtbot, widget, study)
+    widget.subjects.page.table.choose("s1.nii.gz")
+    step(qtbot, widget)  # to the damaged one, at once
+    page = widget.subjects.page
+    assert "g3dvit_caption" not in viewer.canvas.overlays
+    assert widget.form.volume.layer is None
+    assert widget.prediction.bars.prediction is None
+    assert page.state.text().startswith("s2 cannot be shown: ")
+    own.name = "renamed"  # the viewer's list changes: still none is chosen
+    rest(qtbot, widget)
+    assert widget.form.volume.layer is None
+    assert widget.prediction.bars.prediction is None
+    page.rating.go_on.setChecked(False)
+    page.rating.buttons["fail"].click()
+    assert saved(study / "g3dvit_ratings.tsv")["s2.nii.gz"]["rating"] == "fail"
+    step(qtbot, widget)
+    assert widget.form.volume.layer == str(widget.controller.anatomy.unique_id)
+    assert widget.prediction.bars.prediction is not None
+
+
 def test_changes_follow_on_a_subject_that_came_from_memory(qtbot, widget, folder, api) -> None:
     load(qtbot, widget)
     open_list(qtbot, widget, folder)
@@ -397,6 +446,51 @@ def test_thousands_of_rows_are_quick(widget) -> None:
     place = order.index(made.outcomes["s7.nii"].prediction.probabilities[0])
     assert table.currentIndex().row() == place
     assert table.neighbour(1) == table.rows.keys[place + 1]
+
+
+@pytest.mark.parametrize("title", ["Prediction", "In head", "Strongest", "Spread", "Seen", "⚠"])
+def test_rows_without_a_figure_are_last_in_both_directions(title: str) -> None:
+    rows, made = TableModel(), many(5)
+    for number, (key, outcome) in enumerate(made.outcomes.items()):
+        quality = Quality(0.1 * number, 0.2, 0.9, 0.1 * number, 0.1 * number, 0.1 * number)
+        made.outcomes[key] = replace(outcome, quality=quality, warnings=("odd",) * number)
+    made.outcomes["s1.nii"] = Outcome(ExplanationRequest(), error="no volume")
+    del made.outcomes["s2.nii"]
+    rows.show(made)
+    rows.sort(TITLES.index(title), Qt.SortOrder.AscendingOrder)
+    up = list(rows.keys)
+    rows.sort(TITLES.index(title), Qt.SortOrder.DescendingOrder)
+    assert up[3:] == rows.keys[3:] == ["s1.nii", "s2.nii"]
+    assert up[:3] == rows.keys[2::-1]
+    cell = rows.index(rows.row_of("s1.nii"), TITLES.index(title))
+    if title != "⚠":
+        assert "no volume" in rows.data(cell, TIP)
+
+
+def test_columns_are_wide_enough_for_what_comes_later(qtbot) -> None:
+    table, made = SubjectTable(), many(3)
+    qtbot.addWidget(table)
+    outcomes, made.outcomes = made.outcomes, {}
+    table.resize(300, 200)
+    table.rows.show(made)
+    table.fit(False)
+    place, heads = TITLES.index("Prediction"), table.horizontalHeader()
+    for number in range(len(COLUMNS) - 1):
+        if not table.isColumnHidden(number):
+            assert table.columnWidth(number) >= heads.sectionSizeHint(number)
+    prediction = Prediction((1.0, 0.0), (0.9, 0.1), ("a lesion", "healthy"))
+    made.record("s1.nii", replace(outcomes["s1.nii"], prediction=prediction), None)
+    table.grow("s1.nii")
+    wide = table.columnWidth(place)
+    cell = table.rows.index(1, place)
+    assert wide >= table.sizeHintForIndex(cell).width()
+    made.record("s2.nii", outcomes["s2.nii"], None)
+    table.grow("s2.nii")
+    assert table.columnWidth(place) == wide  # a short one takes nothing away
+    prediction = replace(prediction, class_names=("long " * 40, "healthy"))
+    made.record("s2.nii", replace(outcomes["s2.nii"], prediction=prediction), None)
+    table.grow("s2.nii")
+    assert wide <= table.columnWidth(place) < 200
 
 
 def test_text_from_files_is_no_markup() -> None:

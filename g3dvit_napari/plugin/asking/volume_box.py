@@ -19,7 +19,7 @@ from g3dvit_napari.plugin.controls.section import (
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".mgh", ".mgz")
 _FILTER = "Volumes (*.nii *.nii.gz *.mgh *.mgz);;All files (*)"
-_NOTHING = "None yet"
+_NOTHING, _NONE_CHOSEN = "None yet", "None"
 
 
 class VolumeBox(Section):
@@ -49,6 +49,8 @@ class VolumeBox(Section):
         self.remark = note()
         self.add_wide(self.remark)
         self.folder = ""
+        self._names: dict[str, str] = {}
+        self._emptied = False  # by `choose_none`, and nothing was chosen since
         self.offer_layers({}, None)
         self.show_series(0)
         self.layers.currentIndexChanged.connect(self._on_changed)
@@ -67,10 +69,25 @@ class VolumeBox(Section):
 
     def offer_layers(self, names: dict[str, str], chosen: str | None) -> None:
         """List the image layers by key and name."""
-        before = self.layer
-        self.layers.offer(names or {None: _NOTHING}, chosen if chosen in names else before)
+        before, self._names = self.layer, names
+        self._emptied = self._emptied and bool(names) and before is None and chosen not in names
+        options: dict[str | None, str] = {}
+        if self._emptied or not names:
+            options[None] = _NONE_CHOSEN if names else _NOTHING
+        self.layers.offer(options | dict(names), chosen if chosen in names else before)
         allow(self.layers, "" if names else "Open a volume first: a file or any image layer.")
         if self.layer != before:
+            self.volume_changed.emit()
+
+    def choose_none(self) -> None:
+        """Choose no layer, whatever layers come and go, until one is chosen."""
+        blocked = self.layers.blockSignals(True)
+        was_one = self.layer is not None
+        self.layers.setCurrentIndex(-1)
+        self.layers.blockSignals(blocked)
+        self._emptied = True
+        self.offer_layers(self._names, None)
+        if was_one:
             self.volume_changed.emit()
 
     def choose_frame(self, frame: str) -> None:

@@ -20,7 +20,10 @@ _NOTHING = Outcome(ExplanationRequest())  # of a subject that was not explained
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `text`, `order` and `tip` are asked for the subject of a key."""
+    """One column; `text`, `order` and `hint` are asked for the subject of a key.
+
+    Where `order` gives None, there is nothing to sort by: such rows are last either way.
+    """
 
     title: str
     tip: str
@@ -65,6 +68,10 @@ def predicted(ledger: Ledger, key: str) -> tuple[str, float]:
     return found.class_names[found.predicted], chance
 
 
+def _predicted_order(ledger: Ledger, key: str) -> tuple[str, float] | None:
+    return predicted(ledger, key) if _prediction(ledger, key) is not None else None
+
+
 def _predicted_text(ledger: Ledger, key: str) -> str:
     name, value = predicted(ledger, key)
     if value == -inf:
@@ -76,7 +83,7 @@ def _predicted_text(ledger: Ledger, key: str) -> str:
 def _predicted_hint(ledger: Ledger, key: str) -> str:
     found = _prediction(ledger, key)
     if found is None:
-        return ""
+        return ledger.outcomes.get(key, _NOTHING).error
     pairs = zip(found.class_names, found.probabilities, strict=True)
     lines = [f"{name}: p = {chance:.3f}" for name, chance in pairs if not isnan(chance)]
     right = ledger.is_right(key)
@@ -99,10 +106,14 @@ def _warnings(ledger: Ledger, key: str) -> tuple[str, ...]:
     return outcome.warnings if outcome else ()
 
 
+def _warnings_order(ledger: Ledger, key: str) -> int | None:
+    return len(_warnings(ledger, key)) if _prediction(ledger, key) is not None else None
+
+
 def _figure(
     title: str, tip: str, take: Callable[[Quality], float], style: str, width: int = 60
 ) -> Column:
-    """Return a column of one figure; where there is none it sorts last."""
+    """Return a column of one figure."""
 
     def value(ledger: Ledger, key: str) -> float:
         return take(ledger.outcomes.get(key, _NOTHING).quality)
@@ -111,17 +122,18 @@ def _figure(
         found = value(ledger, key)
         return "–" if isnan(found) else style.format(found)
 
-    def order(ledger: Ledger, key: str) -> float:
+    def order(ledger: Ledger, key: str) -> float | None:
         found = value(ledger, key)
-        return -inf if isnan(found) else found
+        return None if isnan(found) else found
 
     return Column(title, tip, width, text, order, _in_full, is_number=True)
 
 
 def _in_full(ledger: Ledger, key: str) -> str:
-    found = ledger.outcomes.get(key, _NOTHING).quality
+    outcome = ledger.outcomes.get(key, _NOTHING)
+    found = outcome.quality
     if isnan(found.in_head):
-        return ""
+        return outcome.error
     return (
         f"{found.in_head:.0%} of the relevance lies inside the head: {found.chance:.0%} would by "
         f"chance, {found.ceiling:.0%} at best with patches of this size "
@@ -154,7 +166,7 @@ COLUMNS = (
         "has a column 'label'.",
         138,
         _predicted_text,
-        predicted,
+        _predicted_order,
         _predicted_hint,
     ),
     Column(
@@ -209,7 +221,7 @@ COLUMNS = (
         "Warnings of the reader and of the fit to the network. None is good.",
         28,
         lambda ledger, key: str(len(_warnings(ledger, key)) or ""),
-        lambda ledger, key: len(_warnings(ledger, key)),
+        _warnings_order,
         lambda ledger, key: "\n".join(_warnings(ledger, key)),
         is_number=True,
     ),

@@ -190,6 +190,7 @@ class SubjectDesk(QObject):
         self._unjudged.pop(key, None)
         ledger.record(key, outcome, compact)
         self.page.table.rows.refresh(key)
+        self.page.table.grow(key)
         if key == self.page.table.key:
             self.page.show_place(self._place_of(key), self._state_of(key))
 
@@ -233,12 +234,19 @@ class SubjectDesk(QObject):
         return kept is not None and replace(asked, threshold=kept.request.threshold) == kept.request
 
     def _on_unreadable(self, key: str, error: str) -> None:
-        self._on_came(self.ledger, key, Outcome(self._form.request(), error=error), None)
+        """Say why it is not on show; no other prediction may be taken for this subject's."""
+        self._form.volume.choose_none()
+        self._note_failure(key, error)
+        name = self._of(key).name
+        self.page.show_place(self._place_of(key), f"{name} cannot be shown: {error}")
 
     def _on_failed(self, message: str) -> None:
         key, self._asked_for = self._asked_for, ""
         if key:
-            self._on_unreadable(key, message)
+            self._note_failure(key, message)
+
+    def _note_failure(self, key: str, error: str) -> None:
+        self._on_came(self.ledger, key, Outcome(self._form.request(), error=error), None)
 
     def _on_model_changed(self, _model: object) -> None:
         self._running.cancel()

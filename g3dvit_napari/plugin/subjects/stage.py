@@ -40,6 +40,11 @@ class Stage:
         if self._view is not None:
             self._look_at(*self._view)
 
+    def put_nothing(self) -> None:
+        """Take the subject on show away, and what is written about any other."""
+        self.clear()
+        self._controller.put_down()
+
     def show(self, explanation: Explanation) -> None:
         """Lay a known map over the volume on show."""
         if self.layer is not None and self.layer in self._viewer.layers:

@@ -13,7 +13,8 @@ from g3dvit_napari.plugin.subjects.table_model import TableModel
 _ROW = 22  # px
 _LOWEST = 150
 _AIR = 8
-_WIDEST = {"Subject": 140, "Prediction": 170, TRUTH: 100, "Map": 90}
+_WIDEST = {"Subject": 140, "Prediction": 170, TRUTH: 100}
+_WIDE = 90  # px, the most that any other column takes
 _STYLE = "QTableView { border: 1px solid rgba(130, 130, 140, 90); }"
 
 
@@ -83,12 +84,26 @@ class SubjectTable(QTableView):
         return keys[wanted] if 0 <= wanted < len(keys) else ""
 
     def fit(self, with_truth: bool) -> None:
-        """Give names and predictions the width they need, and hide what no list of this has."""
+        """Give columns the width that titles and cells need, and hide what no list of this has."""
         titles = [column.title for column in COLUMNS]
         self.setColumnHidden(titles.index(TRUTH), not with_truth)
-        for title, most in _WIDEST.items():
-            place = titles.index(title)
-            self.setColumnWidth(place, min(self.sizeHintForColumn(place) + _AIR, most))
+        for place in range(len(COLUMNS)):
+            title = self.horizontalHeader().sectionSizeHint(place)
+            self._widen(place, self.sizeHintForColumn(place) + _AIR, title)
+
+    def grow(self, key: str) -> None:
+        """Widen columns for what has come into a row; none becomes narrower."""
+        row = self.rows.row_of(key)
+        if row is None:
+            return
+        for place in range(len(COLUMNS)):
+            wanted = self.sizeHintForIndex(self.rows.index(row, place)).width() + _AIR
+            self._widen(place, wanted, self.columnWidth(place))
+
+    def _widen(self, place: int, wanted: int, least: int) -> None:
+        if not self.isColumnHidden(place):
+            most = _WIDEST.get(COLUMNS[place].title, _WIDE)
+            self.setColumnWidth(place, max(min(wanted, most), least))
 
     def _listen(self) -> None:
         self.selectionModel().currentRowChanged.connect(self._on_row_changed)

@@ -70,10 +70,17 @@ class TableModel(QAbstractTableModel):
             keys = [key for key in keys if all(word in rows[key] for word in words)]
         if self._sorted_by is not None:
             column, descending = self._sorted_by
-            keys.sort(key=lambda key: COLUMNS[column].order(self._ledger, key), reverse=descending)
+            keys = self._sorted(keys, column, descending)
         self.keys = keys
         self._rows = {key: row for row, key in enumerate(keys)}
         self.endResetModel()
+
+    def _sorted(self, keys: list[str], column: int, descending: bool) -> list[str]:
+        """Return keys by what a column sorts by; those without it are last in both directions."""
+        found = {key: COLUMNS[column].order(self._ledger, key) for key in keys}
+        known = [key for key in keys if found[key] is not None]
+        known.sort(key=found.__getitem__, reverse=descending)
+        return known + [key for key in keys if found[key] is None]
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of rows shown."""

@@ -90,7 +90,7 @@ class Visits(QObject):
         if opened.key != self.going_to:
             return
         if opened.layer is None:
-            self.stage.clear()
+            self.stage.put_nothing()
             self.unreadable.emit(opened.key, opened.error)
             return
         self.stage.put(opened.layer)
