@@ -73,6 +73,7 @@ def time_course(viewer: Any, widget: ExplainWidget) -> Picture:
     form, controller = widget.form, widget.controller
     (desk,) = (found for found in widget.features if hasattr(found, "follower"))
     form.question.methods.choose(METHOD)
+    click(form.view.switches["edge"].button("hard"))
     form.threshold.choose(THRESHOLD)
     form.turn_to("Time")
     click(desk.frames.go)
@@ -80,6 +81,7 @@ def time_course(viewer: Any, widget: ExplainWidget) -> Picture:
     box = desk.view.box
     box.lines.setCurrentIndex(box.lines.values().index("all"))
     box.regions.setCurrentIndex(box.regions.findText(TRUTH))
+    click(box.overlays.button("frames"))
     box.plot.frame_asked.emit(PEAK)
     wait(lambda: controller.lanes.at_rest and desk.course.shares, 20)
     wait(lambda: False, 1.0)
