@@ -38,9 +38,9 @@ def open_window(
     wait(lambda: viewer.layers and controller.model is not None)
     widget.form.question.methods.choose(method)  # whatever was remembered from another day
     widget.form.threshold.choose(THRESHOLD)
-    click(widget.form.view.switches["edge"].button("hard"))
     widget.compute()
     wait(lambda: controller.explanation is not None and controller.lanes.at_rest)
+    click(widget.form.view.switches["edge"].button("hard"))
     controller.jump_to_peak()
     return viewer, widget
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Layer
+from napari.utils.notifications import notification_manager
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -26,8 +26,7 @@ TRUTH = "lesion"
 
 def make() -> dict[str, Picture]:
     """Return the pictures by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with notification_manager.notification_ready.blocker():  # advice about the Qt binding
         viewer = napari.Viewer(show=True)
     viewer.window.resize(*WINDOW)
     widget = open_form(viewer)
@@ -73,7 +72,6 @@ def time_course(viewer: Any, widget: ExplainWidget) -> Picture:
     form, controller = widget.form, widget.controller
     (desk,) = (found for found in widget.features if hasattr(found, "follower"))
     form.question.methods.choose(METHOD)
-    click(form.view.switches["edge"].button("hard"))
     form.threshold.choose(THRESHOLD)
     form.turn_to("Time")
     click(desk.frames.go)
@@ -82,6 +80,7 @@ def time_course(viewer: Any, widget: ExplainWidget) -> Picture:
     box.lines.setCurrentIndex(box.lines.values().index("all"))
     box.regions.setCurrentIndex(box.regions.findText(TRUTH))
     click(box.overlays.button("frames"))
+    click(form.view.switches["edge"].button("hard"))
     box.plot.frame_asked.emit(PEAK)
     wait(lambda: controller.lanes.at_rest and desk.course.shares, 20)
     wait(lambda: False, 1.0)
