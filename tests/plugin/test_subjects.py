@@ -236,14 +236,37 @@ def study(folder: Path) -> Path:
     return folder / "study"
 
 
-def test_a_failed_subject_has_no_prediction_of_another(qtbot, widget, viewer, study) -> None:
+def shown(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers if layer.visible]
+
+
+def test_no_other_head_is_on_show_beside_a_subject(qtbot, widget, viewer, study) -> None:
     load(qtbot, widget)
-    own, _ = explained_head(qtbot, widget, viewer, study)
+    own, drawn = explained_head(qtbot, widget, viewer, study)
+    off = viewer.add_image(np.zeros((27, 41, 33)), visible=False, name="off", units=("mm",) * 3)
+    mask = viewer.add_layer(Labels(np.zeros((27, 41, 33), int), name="mask", units=("mm",) * 3))
+    open_list(qtbot, widget, study)
+    assert (own.visible, drawn.visible) == (True, True)  # nothing of the list is on show yet
+    step(qtbot, widget)
+    volume, ours = widget.controller.anatomy, widget.controller.overlay.layer
+    assert {layer for layer in viewer.layers if layer.visible} == {volume, ours, mask}
+    step(qtbot, widget)
+    step(qtbot, widget)
+    assert "s3" in shown(viewer)
+    assert not own.visible
+    widget.subjects.detach()
+    assert (own.visible, drawn.visible, off.visible) == (True, True, False)
+
+
+def test_a_failed_subject_leaves_nothing_of_another(qtbot, widget, viewer, study) -> None:
+    load(qtbot, widget)
+    own, drawn = explained_head(qtbot, widget, viewer, study)
     assert widget.prediction.bars.prediction is not None
     open_list(qtbot, widget, study)
     widget.subjects.page.table.choose("s1.nii.gz")
     step(qtbot, widget)  # to the damaged one, at once
     page = widget.subjects.page
+    assert shown(viewer) == []
     assert "g3dvit_caption" not in viewer.canvas.overlays
     assert widget.form.volume.layer is None
     assert widget.prediction.bars.prediction is None
@@ -258,6 +281,30 @@ def test_a_failed_subject_has_no_prediction_of_another(qtbot, widget, viewer, st
     step(qtbot, widget)
     assert widget.form.volume.layer == str(widget.controller.anatomy.unique_id)
     assert widget.prediction.bars.prediction is not None
+    assert not own.visible
+    assert not drawn.visible
+
+
+def test_what_was_hidden_comes_back_when_the_list_is_left(qtbot, widget, viewer, study) -> None:
+    own = viewer.add_image(np.zeros((27, 41, 33)), name="mine", units=("mm",) * 3)
+    open_list(qtbot, widget, study)
+    layers = widget.form.volume.layers
+    step(qtbot, widget)
+    assert not own.visible
+    layers.setCurrentIndex(layers.findData(str(own.unique_id)))
+    layers.activated.emit(layers.currentIndex())  # as a person's choice does
+    assert own.visible
+    step(qtbot, widget, -1)
+    step(qtbot, widget)
+    assert widget.subjects.page.state.text().startswith("s2 cannot")
+    assert not own.visible
+    layers.setCurrentIndex(layers.findData(str(own.unique_id)))
+    layers.activated.emit(layers.currentIndex())
+    assert own.visible
+    step(qtbot, widget)
+    assert not own.visible
+    viewer.layers.remove(widget.subjects.visits.stage.layer)
+    assert own.visible
 
 
 def test_changes_follow_on_a_subject_that_came_from_memory(qtbot, widget, folder, api) -> None:

@@ -116,6 +116,9 @@ class SubjectDesk(QObject):
         visits.unreadable.connect(self._on_unreadable)
         visits.map_wanted.connect(self._on_map_wanted)
         controller.model_changed.connect(self._on_model_changed)
+        for signal in (controller.explained, controller.volume_opened):
+            signal.connect(self._on_elsewhere)
+        self._form.volume.layers.activated.connect(self._on_elsewhere)
         controller.explained.connect(self._on_explained)
         controller.failed.connect(self._on_failed)
         self._running.cancelled.connect(self._on_run_cancelled)
@@ -233,8 +236,14 @@ class SubjectDesk(QObject):
         kept, asked = self.ledger.map_of(key), explanation.request
         return kept is not None and replace(asked, threshold=kept.request.threshold) == kept.request
 
+    def _on_elsewhere(self, *_: object) -> None:
+        """Give back what is hidden once the form is about a volume that is not the list's."""
+        chosen, stage = self._form.volume.layer, self.visits.stage
+        if chosen is not None and (stage.layer is None or chosen != str(stage.layer.unique_id)):
+            stage.give_back()
+
     def _on_unreadable(self, key: str, error: str) -> None:
-        """Say why it is not on show; no other prediction may be taken for this subject's."""
+        """Say why no head is on show; nothing else may be taken for this subject's."""
         self._form.volume.choose_none()
         self._note_failure(key, error)
         name = self._of(key).name

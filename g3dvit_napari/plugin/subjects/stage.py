@@ -17,7 +17,10 @@ _LOOK_IN_SLICES = ("opacity", "blending")  # as a volume, the head has a look of
 
 
 class Stage:
-    """Puts one subject at a time into the viewer; touches no layer but those put there by it."""
+    """Puts one subject at a time into the viewer, and takes away only what it put there.
+
+    Other images are hidden meanwhile: two heads in one picture cannot be told apart.
+    """
 
     def __init__(self, viewer: Any, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller
@@ -25,9 +28,12 @@ class Stage:
         self._place: int | None = None  # of the volume among the layers
         self._view: tuple[Any, Any, float] | None = None  # slices (mm) and camera
         self._map_look: dict[str, Any] = {}
+        self._hidden: list[Layer] = []
+        viewer.layers.events.removed.connect(self._on_removed)
 
     def put(self, layer: Layer) -> None:
         """Show a volume where the one before was: same place in the list, slices and look."""
+        self._hide_others()  # first: hiding them after it came crashed the drawing
         layers = self._viewer.layers
         before = self.layer if self.layer in layers else None
         if before is not None:
@@ -41,9 +47,17 @@ class Stage:
             self._look_at(*self._view)
 
     def put_nothing(self) -> None:
-        """Take the subject on show away, and what is written about any other."""
+        """Show no head at all, nor what was said of another."""
         self.clear()
         self._controller.put_down()
+        self._hide_others()
+
+    def give_back(self) -> None:
+        """Show again what was hidden."""
+        hidden, self._hidden = self._hidden, []
+        for layer in hidden:
+            if layer in self._viewer.layers:
+                layer.visible = True
 
     def show(self, explanation: Explanation) -> None:
         """Lay a known map over the volume on show."""
@@ -76,8 +90,23 @@ class Stage:
 
     def let_go(self) -> None:
         """Leave the layers to the user."""
+        self.give_back()
         self.layer = self._place = self._view = None
         self._map_look = {}
+
+    def _hide_others(self) -> None:
+        self._controller.end_comparison()  # or its end would show again what it had hidden
+        mine = [self.layer, *(self._maps_over(self.layer) if self.layer is not None else ())]
+        for other in self._viewer.layers:
+            if isinstance(other, Image) and other not in mine and other.visible:
+                other.visible = False
+                if other not in self._hidden:
+                    self._hidden.append(other)
+
+    def _on_removed(self, event: Any) -> None:
+        """The user took the subject away: the others come back."""
+        if event.value is self.layer:
+            self.give_back()
 
     def _look_at(self, point: Any, centre: Any, zoom: float) -> None:
         dims, camera = self._viewer.dims, self._viewer.scene.camera
