@@ -151,6 +151,14 @@ def test_line_follows_a_tilted_layer_of_someone_else(viewer) -> None:
     assert np.allclose(drawn_affine(line), drawn_affine(overlay.layer))
 
 
+def test_no_line_stays_of_a_map_that_was_removed(viewer, overlay) -> None:
+    overlay.set_cut(0.5)
+    overlay.set_edge("contour")
+    viewer.layers.remove(overlay.layer)
+    overlay.close()
+    assert contours(viewer) == []
+
+
 def test_closing_leaves_a_hard_map_and_no_line(viewer, overlay) -> None:
     overlay.set_cut(0.5)
     overlay.set_edge("contour")

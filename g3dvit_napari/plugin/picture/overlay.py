@@ -215,6 +215,7 @@ class Overlay:
         """Leave the viewer as it was found; the maps stay, they are the user's now."""
         if self.edge == "contour":  # a line would no longer follow the slices
             self.set_edge("hard")
+        self._contour.remove()  # also where its map went first
         self._scenes.close()
         self._letters.close()
         self._legend.close()
