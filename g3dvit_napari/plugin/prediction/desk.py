@@ -100,7 +100,8 @@ class PredictionDesk(QObject):
             self._form.run.show_progress(fraction, stage)
 
     def _on_cancelled(self) -> None:
-        if self.bars.prediction is None and self._controller.model is not None:
+        stopped = self._controller.model is not None and self._chosen() is not None
+        if self.bars.prediction is None and stopped:
             self.bars.show_note("Stopped; the numbers come with the next computation.")
 
     def _on_class_chosen(self, number: int) -> None:
