@@ -85,8 +85,8 @@ install_python_packages() {
     if [ "$purpose" = test ]; then
         say "installing the program and the tools of the test suite (a few minutes)"
         pip_install --editable ".[pyqt5,pyqt6,pyside6,dev]"
-        # A reference in tests. Its own requirements would replace the pinned torch.
-        pip_install --no-deps vit-pytorch
+        # References in tests. Their own requirements would replace the pinned torch.
+        pip_install --no-deps vit-pytorch grad-cam
     else
         say "installing the program (a few minutes)"
         pip_install --editable ".[pyqt5]"

@@ -1,6 +1,6 @@
 """The CAM family against pytorch-grad-cam: raw maps, before it scales and zooms them.
 
-That library imports torchvision, which is no dependency of ours: `pip install grad-cam` runs these.
+That library asks for torchvision, which is no dependency of ours; it is imported without.
 Score-CAM and Ablation-CAM are left out: it cannot upsample in 3D, and it does not set a feature to
 zero but far below.
 """
@@ -15,13 +15,12 @@ import pytest
 import torch
 from plain_features import KINDS, network_of
 from torch import Tensor, nn
+from without_pictures import pytorch_grad_cam
 
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
 
-theirs = pytest.importorskip(
-    "pytorch_grad_cam", reason="the reference needs torchvision, which nothing else here does"
-)
+theirs = pytorch_grad_cam()
 NAMES = {
     "grad_cam": "GradCAM",
     "layer_cam": "LayerCAM",
