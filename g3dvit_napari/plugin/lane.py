@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 
+_ROOM = 32  # threads in Qt's pool: more than all lanes of a window can hold at once
 _FRAME = 0.1  # seconds between two reports of a stage: each redraws the window
 Report = Callable[[float, str], None]
 Work = Callable[[Report], Any]
@@ -40,6 +41,7 @@ class Lane(QObject):
         self._waiting: Work | None = None
         self._closed = False
         self._reported.connect(self._on_reported)
+        _make_room()
 
     @property
     def busy(self) -> bool:
@@ -141,3 +143,13 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         return f"Out of memory: {error}. Choose the device 'cpu', or a smaller volume."
     return f"{type(error).__name__}: {error}. The log holds the details."
+
+
+def _make_room() -> None:
+    """Leave threads free in Qt's pool, whatever the lanes do.
+
+    Qt converts large pictures in that pool, and PyQt holds Python's lock meanwhile. Were all its
+    threads busy with work of ours that waits for the lock, both would wait for ever.
+    """
+    pool = QThreadPool.globalInstance()
+    pool.setMaxThreadCount(max(pool.maxThreadCount(), _ROOM))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -175,3 +177,32 @@ def test_nothing_of_finished_work_is_kept(qtbot, lane, ear) -> None:
     gc.collect()
     assert ear.results
     assert alive() is None
+
+
+def test_pictures_are_converted_while_lanes_wait_for_pythons_lock() -> None:
+    code = """
+import threading, time
+from qtpy.QtCore import QCoreApplication
+from qtpy.QtGui import QImage
+from g3dvit_napari.plugin.lane import Lane
+app = QCoreApplication([])
+def spin(report):
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        pass
+lanes = [Lane(str(n)) for n in range(12)]
+for lane in lanes:
+    lane.submit(spin)
+time.sleep(0.2)
+image = QImage(2000, 2000, QImage.Format.Format_ARGB32_Premultiplied)
+for _ in range(20):
+    app.processEvents()
+    image.convertToFormat(QImage.Format.Format_ARGB32)
+print("converted", flush=True)
+import os
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "converted" in done.stdout, done.stderr
