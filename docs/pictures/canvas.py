@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import napari
 import numpy as np
@@ -12,7 +12,9 @@ from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.io.samples import sample_path
 from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.picture.map_layers import ROLES
+from g3dvit_napari.plugin.picture.orientation import Convention
 from g3dvit_napari.plugin.picture.overlay import Overlay
+from g3dvit_napari.plugin.picture.sides import Sides
 from pictures.stage import METHOD, THRESHOLD, Picture, beside
 from pictures.stage import photograph as photograph_window
 
@@ -40,13 +42,16 @@ def make() -> dict[str, Picture]:
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*CANVAS)
     data, keywords = to_layer_data(volume)
-    overlay = Overlay(viewer, viewer.add_image(data, **keywords))
+    overlay, sides = Overlay(viewer, viewer.add_image(data, **keywords)), Sides(viewer)
+    sides.turn("neurological")
+    sides.write()
     pictures = {}
     for method, explanation in maps.items():
         overlay.show(explanation)
         overlay.jump_to_peak()
         pictures |= views(viewer, overlay, method)
-    pictures["conventions"] = conventions(viewer, overlay, maps["libra_grad"])
+    overlay.show(maps["libra_grad"])
+    pictures["conventions"] = conventions(viewer, sides)
     pictures["cut_on_patches"] = details(viewer, overlay, api.rethreshold(maps[METHOD], CUT))
     overlay.close()
     viewer.close()
@@ -77,14 +82,13 @@ def views(viewer: Any, overlay: Overlay, method: str) -> dict[str, Picture]:
     }
 
 
-def conventions(viewer: Any, overlay: Overlay, explanation: Explanation) -> Picture:
+def conventions(viewer: Any, sides: Sides) -> Picture:
     """Return one slice in both conventions, side by side."""
-    overlay.show(explanation)
     pair = []
-    for convention in ("neurological", "radiological"):
-        overlay.set_convention(convention)  # type: ignore[arg-type]
+    for convention in get_args(Convention):
+        sides.turn(convention)
         pair.append(photograph(viewer))
-    overlay.set_convention("neurological")
+    sides.turn("neurological")
     return beside(pair)
 
 

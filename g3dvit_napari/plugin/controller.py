@@ -151,7 +151,7 @@ class Controller(QObject):
             self._pictures.submit(partial(jobs.rethreshold, self.explanation, threshold))
 
     def set_display(self, name: str, value: Any) -> None:
-        """Set what the overlay has a `set_...` for ("edge" ...); remembered for the next map."""
+        """Set one of the overlay's `SETTINGS`; remembered for the next map."""
         self._display[name] = value
         if name == "edge":
             self.comparison.set_edge(value)

@@ -26,10 +26,11 @@ from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.picture.graphics import CanvasContext
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
+from g3dvit_napari.plugin.picture.overlay import SETTINGS
 from g3dvit_napari.plugin.picture.sides_desk import SidesDesk
 from g3dvit_napari.plugin.places.desk import open_places
 from g3dvit_napari.plugin.prediction.desk import PredictionDesk
-from g3dvit_napari.plugin.recall import REMEMBERED_VIEW, recall, remember
+from g3dvit_napari.plugin.recall import recall, remember
 from g3dvit_napari.plugin.series.desk import SeriesDesk
 from g3dvit_napari.plugin.settings import PLUGIN, Settings
 from g3dvit_napari.plugin.subjects.desk import SubjectDesk
@@ -66,10 +67,8 @@ class ExplainWidget(QWidget):
         layout.addWidget(self.form)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         recall(self.form, self._settings)
-        for name in REMEMBERED_VIEW:
-            self.controller.set_display(name, self.form.view.switches[name].value())
-        for name, value in self.form.marks.values().items():
-            self.controller.set_display(name, value)
+        for name, value in (self.form.view.values() | self.form.marks.values()).items():
+            self._show_setting(name, value)
         self._wire_requests()
         self._wire_answers()
         self.features = self._open_features(viewer)
@@ -238,8 +237,13 @@ class ExplainWidget(QWidget):
         self._remember()
 
     def _on_view_changed(self, name: str, value: Any) -> None:
-        self.controller.set_display(name, value)
+        self._show_setting(name, value)
         self._remember()
+
+    def _show_setting(self, name: str, value: Any) -> None:
+        """Tell the overlay what is its affair; sides and crosshair have desks of their own."""
+        if name in SETTINGS:
+            self.controller.set_display(name, value)
 
     def _on_save_requested(self) -> None:
         folder = QFileDialog.getExistingDirectory(

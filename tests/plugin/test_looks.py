@@ -15,6 +15,7 @@ from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
 from g3dvit_napari.plugin.picture.looks_box import PLANES, SIDES, VIEWS, LooksBox
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
 from g3dvit_napari.plugin.picture.planes import order_of, plane_of
+from g3dvit_napari.plugin.picture.sides import Sides
 from g3dvit_napari.plugin.picture.turntable import turn_camera
 
 LEFT_TO_RIGHT = [(first, second) for first in VIEWS for second in VIEWS]
@@ -41,7 +42,15 @@ def controller(viewer):
 
 
 @pytest.fixture
-def desk(viewer, anatomy, controller, box):
+def sides(viewer) -> Sides:
+    sides = Sides(viewer)
+    sides.turn("neurological")
+    sides.write()
+    return sides
+
+
+@pytest.fixture
+def desk(viewer, sides, anatomy, controller, box):  # noqa: ARG001 - upright from the start
     desk = LooksDesk(viewer, controller, box, box)
     desk.attach()
     controller.show(anatomy, explanation_of(head()))
@@ -78,7 +87,7 @@ def test_an_order_of_no_plane_has_no_name() -> None:
 
 
 @pytest.mark.parametrize("view", ["slices", "slab"])
-def test_planes_keep_the_crosshair(viewer, desk, box, view) -> None:
+def test_planes_keep_the_crosshair(viewer, sides, desk, box, view) -> None:
     box.views.button(view).click()
     point = viewer.dims.point
     assert np.abs(np.array(point) - MARKER[::-1]).max() <= 11
@@ -86,7 +95,7 @@ def test_planes_keep_the_crosshair(viewer, desk, box, view) -> None:
         box.planes.button(plane).click()
         assert viewer.dims.point == point
         assert viewer.dims.order == order_of(plane, 3)
-        assert "".join(desk._controller.overlay.letters.values()) == letters
+        assert "".join(sides.letters.values()) == letters
         assert desk.view == view
 
 
@@ -102,12 +111,12 @@ def test_each_plane_remembers_its_frame(viewer, desk) -> None:
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_volume_is_never_mirrored_whatever_the_plane_was(viewer, desk, plane) -> None:
+def test_volume_is_never_mirrored_whatever_the_plane_was(viewer, sides, desk, plane) -> None:
     desk.show_plane(plane)
     desk.show("volume")
     assert viewer.dims.order == (0, 1, 2)
     viewer.scene.camera.set_view_direction((0, -1, 0), (1, 0, 0))
-    assert desk._controller.overlay.letters["right"] == "L"  # seen from the front
+    assert sides.letters["right"] == "L"  # seen from the front
     desk.show("slices")
     assert viewer.dims.order == order_of(plane, 3)
 
@@ -281,8 +290,8 @@ def test_controls_belong_to_their_view(box) -> None:
 
 
 @pytest.mark.parametrize("convention", ["neurological", "radiological"])
-def test_camera_goes_round_the_long_axis(viewer, desk, convention) -> None:
-    desk._controller.overlay.set_convention(convention)
+def test_camera_goes_round_the_long_axis(viewer, sides, desk, convention) -> None:
+    sides.turn(convention)
     desk.show("volume")
     camera = viewer.scene.camera
     before = np.array(camera.view_direction)

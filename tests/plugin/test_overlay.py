@@ -16,6 +16,7 @@ from g3dvit_napari.plugin.picture import maps
 from g3dvit_napari.plugin.picture.colormaps import gated
 from g3dvit_napari.plugin.picture.layers import grid_of, to_layer_data, volume_of
 from g3dvit_napari.plugin.picture.overlay import Overlay
+from g3dvit_napari.plugin.picture.sides import Sides
 
 PATCHES = Threshold("value", 0.5, "patches")
 
@@ -46,7 +47,7 @@ def two_sides(centres: np.ndarray) -> np.ndarray:
 def test_left_relevance_lies_left(viewer, stored, resolution, convention) -> None:
     volume = head(stored)
     overlay = Overlay(viewer, anatomy_in(viewer, volume))
-    overlay.set_convention(convention)
+    Sides(viewer).turn(convention)
     overlay.show(explanation_of(volume))
     overlay.set_resolution(resolution)
     peak = overlay.jump_to_peak()
@@ -345,7 +346,6 @@ def test_close_leaves_nothing_but_the_layers(viewer, anatomy) -> None:
     callbacks = [len(event.callbacks) for event in watched]
     overlay = Overlay(viewer, anatomy)
     layer = overlay.show(explanation_of(head()))
-    assert camera.orientation != before[0]
     overlay.close()
     assert (camera.orientation, set(viewer.canvas.overlays)) == before
     assert [len(event.callbacks) for event in watched] == callbacks
@@ -364,12 +364,6 @@ def test_closed_overlay_is_forgotten(viewer, anatomy) -> None:
     assert watch() is None
 
 
-def test_close_respects_a_camera_the_user_turned(viewer, overlay) -> None:
-    viewer.scene.camera.orientation = ("away", "down", "left")
-    overlay.close()
-    assert str(viewer.scene.camera.orientation[1]) == "down"
-
-
 def test_series_gets_a_still_overlay_in_place(viewer) -> None:
     from g3dvit_napari.plugin.picture.layers import series_layer_data
 
@@ -378,10 +372,13 @@ def test_series_gets_a_still_overlay_in_place(viewer) -> None:
     data, keywords = series_layer_data(frames, volume, 2.0)
     overlay = Overlay(viewer, viewer.add_image(data, **keywords))
     overlay.show(explanation_of(volume))
+    sides = Sides(viewer)
+    sides.turn("neurological")
+    sides.write()
     viewer.dims.set_point(0, 4.0)
     overlay.jump_to_peak()
     assert viewer.dims.point[0] == 4.0
-    assert overlay.letters["left"] == "L"
+    assert sides.letters["left"] == "L"
 
 
 @pytest.mark.parametrize(("patch", "times"), [((1, 1, 1), 1), ((2, 2, 2), 2), ((12, 12, 12), 6)])

@@ -14,6 +14,7 @@ from g3dvit_napari.core.types import Volume
 from g3dvit_napari.io.nifti import read_volume
 from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.picture.overlay import Overlay
+from g3dvit_napari.plugin.picture.sides import Sides
 
 pytestmark = pytest.mark.window
 
@@ -55,7 +56,9 @@ def test_marker_is_on_its_side(window, screenshots, convention, side, stored) ->
     volume = head(stored)
     overlay = open_overlay(window, volume)
     overlay.show(explanation_of(volume))
-    overlay.set_convention(convention)
+    sides = Sides(window)
+    sides.turn(convention)
+    sides.write()
     overlay.jump_to_peak()
     window.reset_view()
     down, right = warm_centre(photograph(window, screenshots / f"slices_{convention}.png"))
@@ -67,7 +70,7 @@ def test_marker_is_on_its_side(window, screenshots, convention, side, stored) ->
     down, right = warm_centre(photograph(window, screenshots / f"volume_{convention}.png"))
     assert right > 0.55
     assert down < 0.48
-    assert overlay.letters["right"] == "L"
+    assert sides.letters["right"] == "L"
 
 
 def test_file_with_permuted_axes_opens_in_slices(window, tmp_path) -> None:

@@ -52,6 +52,47 @@ def test_a_volume_of_ours_is_upright_at_once(qtbot, viewer, widget) -> None:
     assert orientation(viewer) == CAMERA["radiological"]
 
 
+def test_a_map_over_an_image_of_someone_else_turns_it_upright(qtbot, viewer, widget) -> None:
+    before = orientation(viewer)
+    viewer.add_image(head().data.transpose(), scale=(4, 4, 4))
+    assert orientation(viewer) == before
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained):
+        widget.compute()
+    assert orientation(viewer) == CAMERA["neurological"] != before
+    assert letters(viewer) == ["A", "L", "P", "R"]
+    widget.controller.put_down()
+    assert letters(viewer) == []
+
+
+def test_a_camera_that_was_turned_by_hand_stays_so(qtbot, viewer, widget) -> None:
+    add_head(viewer)
+    viewer.scene.camera.orientation = ("away", "down", "left")
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained):
+        widget.compute()
+    assert orientation(viewer) == ("away", "down", "left")
+    widget._detach()
+    assert orientation(viewer) == ("away", "down", "left")
+
+
+def test_letters_stand_in_every_cell_of_a_comparison(qtbot, viewer, widget) -> None:
+    add_head(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    shown = [o for key, o in viewer.canvas.overlays.items() if key.startswith("g3dvit_side")]
+    with qtbot.waitSignal(widget.controller.comparison.changed):
+        widget.form.compare.go.click()
+    assert all(letter.gridded for letter in shown)
+    assert letters(viewer) == ["L", "R"]  # a title is above
+    widget.form.compare.back.click()
+    assert not any(letter.gridded for letter in shown)
+    assert letters(viewer) == ["A", "L", "P", "R"]
+
+
 def test_letters_can_be_switched_off(viewer, widget) -> None:
     add_head(viewer)
     widget.form.marks.marks["letters"].click()

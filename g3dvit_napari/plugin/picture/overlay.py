@@ -22,8 +22,12 @@ from g3dvit_napari.plugin.picture.contour import Contour
 from g3dvit_napari.plugin.picture.layers import Grid, entry_of, grid_over
 from g3dvit_napari.plugin.picture.map_layers import ROLES, MapLayers
 from g3dvit_napari.plugin.picture.maps import Resolution
-from g3dvit_napari.plugin.picture.orientation import CAMERA, Convention, SideLetters
 from g3dvit_napari.plugin.picture.scenes import Scenes, View
+
+SETTINGS = (  # each has a `set_...`
+    *("edge", "resolution", "unsigned_colours", "signed_colours"),
+    *("colorbar", "scale_bar", "caption"),
+)
 
 
 class Overlay:
@@ -50,9 +54,6 @@ class Overlay:
         self.cut: float | None = None
         self.edge: Edge = "hard"
         self.resolution: Resolution = "smooth"
-        self._camera_before = tuple(str(part) for part in viewer.scene.camera.orientation)
-        self.set_convention("neurological")
-        self._letters = SideLetters(viewer)
         self._legend = legend.Legend(viewer)
         self._scenes = Scenes(viewer, volume_layer, self._maps.all, self._gate)
         for layer in self._maps.all():
@@ -86,11 +87,6 @@ class Overlay:
     def caption(self) -> str:
         """The words on the canvas."""
         return self._legend.text
-
-    @property
-    def letters(self) -> dict[str, str]:
-        """The letters at the left, right, top and bottom edge."""
-        return self._letters.texts
 
     def show(self, explanation: Explanation) -> Image:
         """Show an explanation of our layer's volume, adding a layer when there is none."""
@@ -167,21 +163,11 @@ class Overlay:
         """Show slices or the whole volume, each with settings that suit it."""
         self._scenes.show(view)
 
-    def set_convention(self, convention: Convention) -> None:
-        """Put the patient's left on the left (neurological) or on the right (radiological)."""
-        self._camera_set = CAMERA[convention]
-        self._viewer.scene.camera.orientation = self._camera_set
-
     def give_way(self, to_a_grid: bool) -> None:
-        """Leave the canvas to a comparison: no caption, and letters in every cell; or come back."""
+        """Leave the canvas to a comparison: no caption, no line around the map; or come back."""
         self._away = to_a_grid
         self._legend.give_way(to_a_grid)
-        self._letters.in_every_cell(to_a_grid)
         self._outline()
-
-    def set_letters(self, visible: bool) -> None:
-        """Show or hide the letters of the sides."""
-        self._letters.show(visible)
 
     def set_scale_bar(self, visible: bool) -> None:
         """Show or hide the scale bar."""
@@ -217,13 +203,9 @@ class Overlay:
             self.set_edge("hard")
         self._contour.remove()  # also where its map went first
         self._scenes.close()
-        self._letters.close()
         self._legend.close()
         for layer in self._maps.all():
             layer.events.colormap.disconnect(self._on_colormap_changed)
-        camera = self._viewer.scene.camera
-        if tuple(str(part) for part in camera.orientation) == self._camera_set:
-            camera.orientation = self._camera_before
 
     def _draw(self, resolution: Resolution) -> Image:
         if self._explanation is None or self._grid is None:
