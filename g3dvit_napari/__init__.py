@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from g3dvit_napari.api import (
         METHODS,
+        METRICS,
         Explanation,
         ExplanationRequest,
         ModelSpec,
         Prediction,
         Threshold,
         Volume,
+        evaluate,
         explain,
         explain_classes,
         inspect_checkpoint,
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "METHODS",
+    "METRICS",
     "Explanation",
     "ExplanationRequest",
     "ModelSpec",
     "Prediction",
     "Threshold",
     "Volume",
+    "evaluate",
     "explain",
     "explain_classes",
     "inspect_checkpoint",

@@ -7,9 +7,10 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from g3dvit_napari.core.errors import MethodError, unknown_name
+from g3dvit_napari.core.score import Direction
 from g3dvit_napari.core.types import Threshold
 
 Cost = Literal["instant", "one pass", "many passes"]
@@ -49,18 +50,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registered:
     """A registered function and what it declares about itself."""
 
     name: str
     title: str
     function: Callable[..., Any]
     parameters: tuple[Parameter, ...]
-    signed: bool = False  # negative values mean something: diverging colours, no ReLU
-    class_specific: bool = True
-    needs: frozenset[str] = frozenset()  # what the network must offer, see ModelHandle.offers
-    cost: Cost = "instant"
-    keep_stage: Literal["patches", "voxels"] = "voxels"  # where "keep top t %" acts by default
+    needs: frozenset[str] = frozenset()
     reference: str = ""
 
     @property
@@ -81,18 +78,39 @@ class Entry:
                 raise MethodError(unknown_name(f"parameter of {self.name}", name, known))
         return {name: p.check(given.get(name, p.default)) for name, p in known.items()}
 
+
+@dataclass(frozen=True)
+class Entry(Registered):
+    """An explanation method; `needs` is what the network must offer, see ModelHandle.offers."""
+
+    signed: bool = False  # negative values mean something: diverging colours, no ReLU
+    class_specific: bool = True
+    cost: Cost = "instant"
+    keep_stage: Literal["patches", "voxels"] = "voxels"  # where "keep top t %" acts by default
+
     def cut_at(self, threshold: Threshold | None, keep: float | None = None) -> Threshold:
         """Return where to cut: as given or by default, keeping so many per cent."""
         cut_at = threshold or Threshold(stage=self.keep_stage)
         return cut_at if keep is None else replace(cut_at, kind="keep", amount=keep)
 
 
-class Registry(Mapping[str, Entry]):
+@dataclass(frozen=True)
+class MetricEntry(Registered):
+    """A metric; `needs` names what it asks of: "truth", "valid", "network", "explainer"."""
+
+    direction: Direction = "higher"
+    cost: Cost = "instant"
+
+
+E = TypeVar("E", bound=Registered)
+
+
+class Registry(Mapping[str, E], Generic[E]):
     """The functions that the files of one package register, in the order of their names."""
 
-    def __init__(self, kind: str, package: str) -> None:
-        self._kind, self._package = kind, package
-        self._entries: dict[str, Entry] = {}
+    def __init__(self, kind: str, package: str, entry: type[E]) -> None:
+        self._kind, self._package, self._entry = kind, package, entry
+        self._entries: dict[str, E] = {}
         self._scanned = False
 
     def register(self, title: str, **facts: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -104,7 +122,8 @@ class Registry(Mapping[str, Entry]):
                 raise ValueError(f"two {self._kind}s are named {name!r}")
             if "needs" in facts:
                 facts["needs"] = frozenset(facts["needs"])
-            self._entries[name] = Entry(name, title, function, _parameters_of(function), **facts)
+            parameters = _parameters_of(function)
+            self._entries[name] = self._entry(name, title, function, parameters, **facts)
             return function
 
         return decorate
@@ -118,7 +137,7 @@ class Registry(Mapping[str, Entry]):
             importlib.import_module(module.name)
         self._scanned = True
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> E:
         self._scan()
         if name not in self._entries:
             raise MethodError(unknown_name(self._kind, name, sorted(self._entries)))

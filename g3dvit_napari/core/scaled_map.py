@@ -12,6 +12,7 @@ from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.head import head_mask
 from g3dvit_napari.core.threshold import apply_cut, cut_value
 from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.core.units import numbers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ class ScaledMap:
     @cached_property
     def cell_numbers(self) -> NDArray[np.int64]:
         """Which cell of the map, counted along f h w, each voxel (x y z) lies in; -1: in none."""
-        numbers = np.arange(self.patches.size, dtype=np.float32).reshape(self.patches.shape)
-        return np.nan_to_num(self.placement.to_native(numbers, "nearest"), nan=-1).astype(np.int64)
+        f, h, w = self.patches.shape
+        return numbers_of(self.placement, (f, h, w))
 
     @cached_property
     def _patches_in_head(self) -> NDArray[np.floating]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from g3dvit_napari.core.registry import Registry
+from g3dvit_napari.core.registry import Entry, Registry
 
-METHODS = Registry("explanation method", __name__)
+METHODS = Registry("explanation method", __name__, Entry)

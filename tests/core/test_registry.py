@@ -35,7 +35,7 @@ def blur(
 
 @pytest.fixture
 def entry() -> Entry:
-    registry = Registry("method", "json")  # a package without files that register anything
+    registry = Registry("method", "json", Entry)  # a package without files that register anything
     registry.register("Blur", signed=True, needs={"norm"})(blur)
     return registry["blur"]
 
@@ -71,14 +71,14 @@ def test_values_are_converted_and_checked(entry: Entry) -> None:
 
 
 def test_a_name_can_be_taken_once() -> None:
-    registry = Registry("method", "json")
+    registry = Registry("method", "json", Entry)
     registry.register("Blur")(blur)
     with pytest.raises(ValueError, match="two methods are named 'blur'"):
         registry.register("Blur again")(blur)
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
-    registry = Registry("method", "json")
+    registry = Registry("method", "json", Entry)
     registry.register("Blur")(blur)
     with pytest.raises(MethodError, match="no method named 'blurr'; did you mean 'blur'"):
         registry["blurr"]
@@ -94,7 +94,7 @@ def test_saving_a_file_is_the_whole_change(tmp_path: Path, monkeypatch: pytest.M
         "def sharpen(run, targets, *, amount: int = 3):\n    '''Sharpen.'''\n"
     )
     module = types.ModuleType("probe_registry")
-    module.REGISTRY = Registry("method", "probe_package")  # type: ignore[attr-defined]
+    module.REGISTRY = Registry("method", "probe_package", Entry)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "probe_registry", module)
     monkeypatch.syspath_prepend(tmp_path)
     registry: Registry = module.REGISTRY  # type: ignore[attr-defined]

@@ -21,19 +21,22 @@ TRIES = 8  # a busy machine stalls now and then, a mistake of ours every time
 COMPARED = Plan("methods", tuple(Variant(name, name) for name in ("g3dvit", "saliency")))
 
 
+HOME: list[float] = []
+_take = Lane._on_returned
+
+
+def _noted(lane: Lane, result: object) -> None:  # lives on: PyQt keeps no reference to a slot
+    if lane._name in AWAITED:
+        HOME.append(time.perf_counter())
+    _take(lane, result)
+
+
 @pytest.fixture
 def home(monkeypatch) -> list[float]:
     """When results came home: what is done with them then is napari's drawing."""
-    times: list[float] = []
-    take = Lane._on_returned
-
-    def noted(lane: Lane, result: object) -> None:
-        if lane._name in AWAITED:
-            times.append(time.perf_counter())
-        take(lane, result)
-
-    monkeypatch.setattr(Lane, "_on_returned", noted)
-    return times
+    monkeypatch.setattr(Lane, "_on_returned", _noted)
+    HOME.clear()
+    return HOME
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""Is the map true? Explanations of one volume, judged by metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from g3dvit_napari.api.explaining import explain, predict
+from g3dvit_napari.api.scoring import scored
+from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.evaluation import Evaluation, Mask, Scene
+from g3dvit_napari.core.progress import Progress
+from g3dvit_napari.core.score import Score
+from g3dvit_napari.core.types import Explanation, Threshold, Volume
+from g3dvit_napari.metrics import METRICS
+
+if TYPE_CHECKING:
+    from g3dvit_napari.models.handle import ModelHandle
+
+Settings = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """One explanation and what the metrics say of it."""
+
+    explanation: Explanation
+    scores: tuple[Score, ...]
+
+
+def evaluate(
+    volume: Volume,
+    model: ModelHandle,
+    methods: Sequence[str] = ("g3dvit",),
+    target: int | str | None = None,
+    *,
+    truth: Volume | None = None,
+    valid: Volume | None = None,
+    metrics: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Judgement]:
+    """Explain one class of one volume by several methods, and judge every map.
+
+    Parameters
+    ----------
+    volume, model, target
+        As in `explain`; all methods explain the same class.
+    methods
+        Names from `METHODS`.
+    truth
+        A mask on the volume's grid: where the signal is known to be.
+    valid
+        A mask on the volume's grid: where relevance counts, such as the brain.
+    metrics
+        Names from `METRICS`; all that can be computed when not given.
+    settings
+        Per metric its own settings, such as {"pointing_game": {"level": "patch"}}.
+    seed
+        Of everything that is drawn at random.
+    progress
+        Called with a fraction and a word between steps; may raise `Cancelled`.
+
+    Raises
+    ------
+    MethodError
+        When a method, metric or setting does not exist.
+    VolumeError
+        When a mask does not lie on the volume's grid.
+    """
+    names = tuple(METRICS) if metrics is None else tuple(metrics)
+    asked = {name: METRICS[name].checked((settings or {}).get(name, {})) for name in names}
+    number = predict(volume, model).number_of(target)
+    found = []
+    for count, method in enumerate(methods):
+        if progress is not None:
+            progress(count / len(methods), method)
+        explanation = explain(volume, model, method, number, threshold=Threshold("none"))
+        scene = Scene(
+            explanation.scaled.placement.with_cells(None),
+            number,
+            truth=_on_grid(truth, volume, "truth"),
+            valid=_on_grid(valid, volume, "valid"),
+            seed=seed,
+        )
+        judged = evaluation_of(explanation, scene)
+        scores = tuple(scored(name, judged, chosen) for name, chosen in asked.items())
+        found.append(Judgement(explanation, scores))
+    return found
+
+
+def evaluation_of(explanation: Explanation, scene: Scene) -> Evaluation:
+    """Return an explanation as metrics see it."""
+    placement = explanation.scaled.placement
+    return Evaluation(
+        placement.tokens_of(explanation.patch_map).astype(np.float64),
+        scene,
+        cells=placement.map_cells,
+        signed=explanation.signed,
+        degenerate=explanation.status != "ok",
+    )
+
+
+def _on_grid(mask: Volume | None, volume: Volume, name: str) -> Mask | None:
+    if mask is None:
+        return None
+    if mask.shape != volume.shape or not np.allclose(mask.affine, volume.affine, atol=1e-3):
+        raise VolumeError(
+            f"the mask {name!r} has shape {mask.shape}, the volume {volume.shape}, or they lie "
+            "elsewhere; resample the mask to the volume's grid (nearest neighbour)"
+        )
+    inside: Mask = mask.data > 0
+    return inside

@@ -1,0 +1,215 @@
+"""What a metric sees: one raw map, where it lies, the truth where it is known, and whom to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from g3dvit_napari.core.cells import Cells
+from g3dvit_napari.core.fit import Placement
+from g3dvit_napari.core.removal import Removal, Sweep
+from g3dvit_napari.core.units import averaged, numbers_of, patch_cells, share_of_cells
+
+Level = Literal["voxel", "patch"]
+Sign = Literal["positive", "abs", "signed"]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Network(Protocol):
+    """All that a metric may ask of a network about one volume; torch stays behind it.
+
+    Units are numbered along f h w: the patches, or the voxels of the input. Logits and
+    probabilities are one per class, float64.
+    """
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """The network's input (c f h w)."""
+        ...
+
+    def sweep(self, removal: Removal, ranks: NDArray[np.int64]) -> Sweep:
+        """Remove the unit of rank 0 first, and say what the network says at each step."""
+        ...
+
+    def hidden(self, removal: Removal, masks: Iterable[Mask]) -> tuple[Floats, Floats]:
+        """Return logits and probabilities (n, classes), each with the True units removed."""
+        ...
+
+    def answers(self, images: Iterable[NDArray[np.float32]]) -> tuple[Floats, Floats]:
+        """Return logits and probabilities (n, classes) of inputs (c f h w)."""
+        ...
+
+
+class Explainer(Protocol):
+    """The method that made a map, ready to be asked again; each returns raw tokens (f h w)."""
+
+    @property
+    def stages(self) -> Sequence[str]:
+        """The parts of the network whose weights can be drawn anew, head first."""
+        ...
+
+    def again(self, image: NDArray[np.float32]) -> Floats:
+        """Explain the same class of another input (c f h w)."""
+        ...
+
+    def of_class(self, target: int) -> Floats:
+        """Explain another class of the same input."""
+        ...
+
+    def randomised(self, stages: Sequence[str], seed: int) -> Floats:
+        """Explain the same class of the same input to a network with these stages drawn anew."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What all maps of one class of one volume share.
+
+    placement
+        Where the network's patches lie in the volume.
+    target
+        The number of the explained class.
+    truth, distractor
+        (x y z) on the volume's own grid: where the signal is; where something is that looks like it
+        and does not matter.
+    valid
+        (x y z): where relevance counts, such as the brain; all of the field of view when not given.
+    seed
+        Of everything that is drawn at random.
+    kept
+        What was computed once for all maps: chance values, ceilings, baselines.
+    """
+
+    placement: Placement
+    target: int
+    truth: Mask | None = None
+    distractor: Mask | None = None
+    valid: Mask | None = None
+    network: Network | None = None
+    seed: int = 0
+    kept: MutableMapping[Any, Any] = field(default_factory=dict)
+
+    @cached_property
+    def counted(self) -> Mask:
+        """The voxels of the volume (x y z) where relevance counts."""
+        seen: Mask = self.placement.field_of_view > 0
+        return seen if self.valid is None else seen & self.valid
+
+    @cached_property
+    def patches(self) -> Cells:
+        """The network's patches (f h w), or what takes their place."""
+        return patch_cells(self.placement)
+
+    @cached_property
+    def patch_numbers(self) -> NDArray[np.int64]:
+        """Which patch, counted along f h w, each voxel (x y z) lies in; -1: in none."""
+        return numbers_of(self.placement.with_cells(self.patches), self.patches.shape)
+
+    def share_of_patches(self, mask: Mask) -> Floats:
+        """Return the share (patches) of each patch's voxels in the volume that a mask holds."""
+        return share_of_cells(mask, self.patch_numbers, self.patches.count)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Values and target at the places that count, in one order (n)."""
+
+    values: Floats
+    target: Mask
+    share: Floats  # of each place that the target fills: 0 or 1 on voxels
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One map to be judged.
+
+    tokens
+        The raw map (f h w), signed, before any post-processing.
+    cells
+        Where its values lie in the input; None: one per patch.
+    signed
+        Whether negative values mean something. If not, they are cut off first, as the method says.
+    degenerate
+        Whether the map is zero, constant or rounding noise: it then gets the chance value.
+    explainer
+        None for maps that no method made.
+    """
+
+    tokens: Floats
+    scene: Scene
+    cells: Cells | None = None
+    signed: bool = False
+    degenerate: bool = False
+    explainer: Explainer | None = None
+
+    def of_map(self, tokens: NDArray[Any], cells: Cells | None = None) -> Evaluation:
+        """Return the same scene with another map, such as a control."""
+        values = np.asarray(tokens, dtype=np.float64)
+        return replace(self, tokens=values, cells=cells, degenerate=False, explainer=None)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where the map lies in the volume."""
+        return self.scene.placement.with_cells(self.cells)
+
+    @cached_property
+    def as_meant(self) -> Floats:
+        """The raw map (f h w), without its negative part where that means nothing."""
+        return self.tokens if self.signed else np.maximum(self.tokens, 0.0)
+
+    @cached_property
+    def patches(self) -> Floats:
+        """The map on the network's patches (f h w): finer ones averaged, coarser ones repeated."""
+        cells = self.placement.map_cells or self.scene.patches
+        return averaged(self.as_meant, cells, self.scene.patches)
+
+    @cached_property
+    def input_voxels(self) -> Floats:
+        """The map on the voxels of the network's input (f h w), each as its nearest cell."""
+        image = self.scene.placement.spec.network.image_size or (1, 1, 1)
+        return averaged(
+            self.as_meant, self.placement.map_cells or self.scene.patches, Cells.voxels(image)
+        )
+
+    @cached_property
+    def voxels(self) -> Floats:
+        """The map on the volume's own grid (x y z), as it is drawn; NaN where nothing was seen."""
+        return self.placement.to_native(self.as_meant).astype(np.float64)
+
+    def compared(self, level: Level = "voxel", sign: Sign = "positive") -> Compared:
+        """Return values and target at the places that count.
+
+        The sign is taken on the map's own cells, before anything is interpolated.
+
+        Raises
+        ------
+        ValueError
+            When the scene has no truth.
+        """
+        if self.scene.truth is None:
+            raise ValueError("there is no truth to compare with; a metric must ask first")
+        return self.against(self.scene.truth, level, sign)
+
+    def against(self, mask: Mask, level: Level = "voxel", sign: Sign = "positive") -> Compared:
+        """Return values at the places that count, and which of them lie in a mask (x y z)."""
+        made = self.with_sign(sign)
+        if level == "voxel":
+            counted = self.scene.counted
+            inside = mask[counted] > 0
+            return Compared(made.voxels[counted], inside, inside.astype(np.float64))
+        counted = np.nan_to_num(self.scene.share_of_patches(self.scene.counted)) > 0
+        share = self.scene.share_of_patches(mask)[counted]
+        return Compared(made.patches.ravel()[counted], share > 0, share)
+
+    def with_sign(self, sign: Sign) -> Evaluation:
+        """Return the map with its positive part alone, its sizes, or as it is."""
+        if sign == "signed" or not self.signed:
+            return self
+        tokens = np.abs(self.tokens) if sign == "abs" else np.maximum(self.tokens, 0.0)
+        return replace(self, tokens=tokens, signed=False)

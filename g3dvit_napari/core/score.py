@@ -1,0 +1,69 @@
+"""What a metric says of one map: never a number alone, always with what chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite, nan
+from typing import Any, Literal
+
+Direction = Literal["higher", "lower", "none"]  # which way is better; "none": it only describes
+Flag = Literal["degenerate", "uninformative"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric's number along a path: the share that was removed, and what it led to."""
+
+    fractions: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's number for one map, with all that is needed to read it.
+
+    value
+        NaN where the metric is not defined; `reason` says why.
+    chance
+        What a map that knows nothing gets, by closed form or measured on random maps.
+    ceiling
+        What the best map of this resolution gets; None where no such map is known.
+    flags
+        "degenerate": the map says nothing and was given the chance value; "uninformative": the
+        setting cannot tell maps apart here.
+    curves
+        What the number was read from, by name.
+    metric, direction, settings
+        Filled in by whoever runs the metric.
+    """
+
+    value: float
+    chance: float
+    ceiling: float | None = None
+    flags: tuple[Flag, ...] = ()
+    reason: str = ""
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    metric: str = ""
+    direction: Direction = "higher"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ceiling_ratio(self) -> float:
+        """The value as a share of the ceiling; NaN without one."""
+        if self.ceiling is None or not isfinite(self.ceiling) or self.ceiling == 0:
+            return nan
+        return self.value / self.ceiling
+
+    @property
+    def better_than_chance(self) -> bool | None:
+        """Whether the value beats chance; None where neither is better, or it cannot be said."""
+        if self.direction == "none" or not (isfinite(self.value) and isfinite(self.chance)):
+            return None
+        gain = self.value - self.chance
+        return gain > 0 if self.direction == "higher" else gain < 0
+
+
+def undefined(reason: str, chance: float = nan) -> Score:
+    """Return the score of a metric that cannot be computed here, with the reason."""
+    return Score(nan, chance, reason=reason)
