@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.registry import Cost, Entry
 
 
@@ -122,9 +123,9 @@ def show_result(record: Mapping[str, Any]) -> None:
     other = (
         "" if record["target"] == record["predicted"] else f", predicted {record['predicted_name']}"
     )
-    sure = f"probability {record['probability']:.3f}"
-    if math.isnan(record["probability"]):  # a regression
-        sure = f"{record['logit']:.4g}"
+    chance = record["probability"]
+    regression = math.isnan(chance)
+    sure = f"{record['logit']:.4g}" if regression else f"probability {in_percent(chance)}"
     say(
         f"  {record['method']}: why {record['target_name']} ({sure}{other})? "
         f"{record['seconds']:.1f} s"

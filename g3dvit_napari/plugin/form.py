@@ -10,6 +10,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.asking.first_steps import FirstSteps
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
@@ -156,18 +157,18 @@ class ExplainForm(QWidget):
 
 
 def answer(found: Explanation, ran: str) -> str:
-    """Return an explanation's result in words: the prediction, what is shown, and what it took."""
+    """Return an explanation's result in lines: the prediction, what is shown, what it took, and
+    what the method measured.
+    """
     names = found.prediction.class_names
     words = []
     if isnan(found.probability):  # a regression
         first = f"Predicted {names[0]}: {found.prediction.logits[0]:.4g}"
     else:
         chance = found.prediction.probabilities[found.predicted]
-        first = f"Predicted {names[found.predicted]} (p = {chance:.2f})"
+        first = f"Predicted {names[found.predicted]} (p = {in_percent(chance)})"
         if found.target != found.predicted:
-            words.append(f"shown: {found.target_name} (p = {found.probability:.2f})")
-    words += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.figures.items()]
+            words.append(f"shown: {found.target_name} (p = {in_percent(found.probability)})")
     frame = found.relevance.source.frame if found.relevance.source else ""
-    if frame:
-        words.append(frame)
-    return f"{first}\n{' · '.join([*words, ran])}"
+    figures = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.figures.items()]
+    return "\n".join([first, *words, *([frame] if frame else []), ran, *figures])

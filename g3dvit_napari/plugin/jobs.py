@@ -76,6 +76,12 @@ def facade() -> Any:
     return api
 
 
+def title_of(method: str) -> str:
+    """Return a method's title; its name where no such method is known."""
+    entry = facade().METHODS.get(method)
+    return entry.title if entry is not None else method
+
+
 def load_model(path: str, spec: str, device: str, report: Report) -> LoadedModel:
     """Load a checkpoint and find out which methods it can serve."""
     first = "" if "torch" in sys.modules else "loading PyTorch and "

@@ -315,7 +315,7 @@ def test_the_map_shown_and_the_one_before(
         widget.compute()
         rest(qtbot, widget)
     titles = [box.second.itemText(row) for row in range(box.second.count())]
-    assert titles == ["lesion, libra_grad", "before: lesion, g3dvit"]
+    assert titles == ["lesion, LibraGrad", "before: lesion, G3D-ViT"]
     with qtbot.waitSignal(comparison.difference_changed):
         click(qtbot, box.go)
     rest(qtbot, widget)
@@ -337,7 +337,7 @@ def test_the_map_shown_and_the_one_before(
     assert box.figures.isHidden()
     assert not box.save.isEnabled()
     click(qtbot, widget.form.compare.back)
-    assert [n.name for n in viewer.layers] == ["head", "lesion | libra_grad"]
+    assert [n.name for n in viewer.layers] == ["head", "lesion | LibraGrad"]
 
 
 def test_another_scale_subtracts_again(qtbot: Any, widget: ExplainWidget) -> None:

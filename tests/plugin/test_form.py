@@ -12,6 +12,7 @@ from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -177,9 +178,13 @@ def test_text_from_files_is_never_markup(form) -> None:
     form.model.summary.show_rows(
         {"architecture": evil, "parameters": "1", "classes": evil, "device": "cpu"}
     )
-    form.run.show_result(evil, evil)
-    labels = [*form.model.summary.findChildren(QLabel), form.run.result, form.run.warning]
+    form.run.show_result(f"{evil}\n{evil}", evil)
+    headline, details = form.run.result.headline, form.run.result.details
+    labels = [*form.model.summary.findChildren(QLabel), form.run.warning, details]
     assert sum(label.text() == evil for label in labels) == 4
+    assert headline.text().startswith("<img src")
+    assert "<img" not in headline.toolTip()
+    labels.append(headline)
     assert all(label.textFormat() == Qt.TextFormat.PlainText for label in labels)
     assert "<img" not in form.model.summary.toolTip()
 
@@ -307,8 +312,8 @@ def test_classes_get_their_probabilities(form) -> None:
     form.show_explanation(explanation_of(head()))
     assert texts(form.question.targets) == [
         "lesion · predicted",
-        "healthy · 5.0%",
-        "lesion · 95.0%",
+        "healthy · 5.0 %",
+        "lesion · 95.0 %",
     ]
     assert form.question.target == 0
     form.question.targets.setCurrentIndex(0)
@@ -466,11 +471,33 @@ def test_saved_map_is_a_choice_where_it_is_another_picture(form) -> None:
 def test_answer_in_words(form) -> None:
     form.show_model(loaded())
     form.show_explanation(explanation_of(head(), target=0))
-    assert form.run.result.text() == (
-        "Predicted lesion (p = 0.95)\nshown: healthy (p = 0.05) · ran the network (0.10\u00a0s)"
-    )
+    assert form.run.result.headline.text() == "Predicted lesion (p = 95.0 %)"
+    assert form.run.result.details.text().splitlines() == [
+        "shown: healthy (p = 5.0 %)",
+        "ran the network (0.10\u00a0s)",
+    ]
     assert not form.run.warning.isVisible()
     assert form.view.save.isEnabled()
+
+
+def test_an_answer_of_many_figures_takes_two_lines_and_unfolds(form, qtbot) -> None:
+    form.show_model(loaded())
+    form.resize(300, 900)
+    figures = {f"figure_number_{n}": 0.1 * n for n in range(6)}
+    run, before = form.run, form.run.sizeHint().height()
+    form.show_explanation(replace(explanation_of(head(), target=0), figures=figures))
+    QApplication.processEvents()
+    folded = run.sizeHint().height()
+    line = run.fontMetrics().height()
+    assert folded - before < 3.5 * line  # two lines, and the gaps around them
+    assert run.result.more.text().endswith("…")
+    assert run.result.details.isHidden()
+    qtbot.mouseClick(run.result.more, Qt.MouseButton.LeftButton)
+    assert run.result.details.isVisible()
+    assert "figure number 5 0.5" in run.result.details.text()
+    assert run.sizeHint().height() > folded + 6 * line
+    qtbot.mouseClick(run.result.more, Qt.MouseButton.LeftButton)
+    assert run.result.details.isHidden()
 
 
 def test_degenerate_map_is_said(form) -> None:
@@ -524,7 +551,7 @@ def test_frame_of_a_series_is_part_of_the_answer(form) -> None:
     found = replace(found, relevance=replace(found.relevance, source=source))
     form.show_model(loaded())
     form.show_explanation(found)
-    assert "mean of 5 frames" in form.run.result.text()
+    assert "mean of 5 frames" in form.run.result.details.text()
 
 
 def test_mouse_wheel_scrolls_past_a_choice(form) -> None:
@@ -565,7 +592,7 @@ def test_what_the_method_measured_and_regressions_are_told_in_words(form) -> Non
     form.show_model(loaded())
     found = explanation_of(head())
     form.show_explanation(replace(found, figures={"completeness_error": 0.00123}))
-    assert "completeness error 0.00123" in form.run.result.text()
+    assert "completeness error 0.00123" in form.run.result.details.text()
     value = replace(
         found.prediction, logits=(71.25,), probabilities=(float("nan"),), class_names=("age",)
     )

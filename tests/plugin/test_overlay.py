@@ -131,7 +131,7 @@ def test_another_computation_updates_the_same_layer(viewer, overlay) -> None:
     assert again is first
     assert len(viewer.layers) == 2
     assert overlay.jump_to_peak()[0] > 10
-    assert first.name == "healthy | g3dvit"
+    assert first.name == "healthy | G3D-ViT"
     first.name = "mine"
     overlay.show(explanation_of(head()))
     assert first.name == "mine"
@@ -281,7 +281,7 @@ def test_saved_picture_is_the_saved_map(overlay, signed) -> None:
     assert np.array_equal(drawn, np.nan_to_num(explanation.relevance.data).transpose())
     assert not np.array_equal(drawn, whole.data)
     assert layer.metadata["g3dvit"]["role"] == "saved"
-    assert layer.name == "lesion | g3dvit | as saved"
+    assert layer.name == "lesion | G3D-ViT | as saved"
     assert (layer.visible, whole.visible) == (True, False)
     assert words.endswith("as saved: patches from 0.50")
     overlay.set_cut(0.7)  # the slider moves: what is drawn, and said, stays true
@@ -312,9 +312,9 @@ def test_every_cut_has_its_words(overlay, threshold, words) -> None:
 
 def test_caption_says_class_probability_and_what_is_wrong(overlay) -> None:
     overlay.show(explanation_of(head()))
-    assert overlay.caption.startswith("lesion\np = 0.95, predicted\ng3dvit\n")
+    assert overlay.caption.startswith("lesion\np = 95.0 %, predicted\nG3D-ViT\n")
     overlay.show(explanation_of(head(), status="zero", target=0))
-    assert "healthy\np = 0.05\n" in overlay.caption
+    assert "healthy\np = 5.0 %\n" in overlay.caption
     assert "zero: The map is zero\neverywhere." in overlay.caption
 
 

@@ -98,7 +98,8 @@ def test_a_value_has_no_bar(bars) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chance", "words"), [(0.0, "0.0 %"), (0.0004, "< 0.1 %"), (0.0006, "0.1 %"), (1.0, "100.0 %")]
+    ("chance", "words"),
+    [(0.0, "< 0.1 %"), (0.0004, "< 0.1 %"), (0.0006, "0.1 %"), (1.0, "> 99.9 %")],
 )
 def test_small_is_not_nothing(chance, words) -> None:
     assert measure(Prediction((0.0,), (chance,), ("a",)), 0) == (chance, words)

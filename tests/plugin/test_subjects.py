@@ -95,7 +95,7 @@ def test_a_run_fills_the_list_and_marks_right_and_wrong(qtbot, widget, viewer, f
     load(qtbot, widget)
     open_list(qtbot, widget, folder / "study.tsv")
     run(qtbot, widget)
-    expected = ["✓ lesion 0.95", "✗ lesion 0.95", "✓ lesion 0.95"]
+    expected = ["✓ lesion 95.0 %", "✗ lesion 95.0 %", "✓ lesion 95.0 %"]
     assert column(widget, "Prediction") == expected
     assert column(widget, TRUTH) == ["lesion", "Healthy", "1"]
     assert not widget.subjects.page.table.isColumnHidden(TITLES.index(TRUTH))

@@ -106,7 +106,7 @@ def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> No
 
     canvas = canvas_of(qtbot, widget)
     press(qtbot, widget, canvas, Qt.Key.Key_PageDown)
-    map_name = f"{widget.controller.explanation.target_name} | g3dvit"
+    map_name = f"{widget.controller.explanation.target_name} | G3D-ViT"
     assert names(window) == ["mine", "sub-01_T1w", map_name]
     window.dims.set_point((0, 1, 2), (2.0, -3.0, 4.0))
     point = window.dims.point
@@ -134,7 +134,7 @@ def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> No
     assert (second["rating"], second["note"]) == ("fail", "2 spots")
     assert first["method"] == "g3dvit"
     assert first["status"] == "ok"
-    assert first["predicted"] == column(page, "Prediction")[0].rsplit(" ", 1)[0]
+    assert first["predicted"] == column(page, "Prediction")[0].rsplit(" ", 2)[0]
     assert window.layers[0] is own
     assert own.data.sum() == own.data.size
 

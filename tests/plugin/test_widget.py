@@ -63,7 +63,7 @@ def test_button_says_what_is_missing(qtbot, viewer, widget) -> None:
 def test_from_click_to_answer(qtbot, viewer, ready, api) -> None:
     press(qtbot, ready)
     assert len(viewer.layers) == 2
-    assert ready.form.run.result.text().startswith("Predicted lesion (p = 0.95)")
+    assert ready.form.run.result.text().startswith("Predicted lesion (p = 95.0 %)")
     call = api.of("explain")[0]
     assert (call["method"], call["target"], call["pooling"]) == ("g3dvit", None, "mean")
     assert ready.form.run.button.text() == "Compute"

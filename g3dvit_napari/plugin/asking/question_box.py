@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.registry import Cost, Entry
 from g3dvit_napari.core.types import ExplanationRequest, ObjectiveKind, Output
 from g3dvit_napari.plugin.asking.method_list import FIRST, RECOMMENDED, MethodList, tip_of
@@ -178,7 +179,7 @@ class QuestionBox(Section):
             texts[_PREDICTED] = f"{self._names[predicted]} · predicted"
         for number, name in enumerate(self._names):
             chance = nan if probabilities is None else probabilities[number]
-            texts[number] = name if isnan(chance) else f"{name} · {chance:.1%}"
+            texts[number] = name if isnan(chance) else f"{name} · {in_percent(chance)}"
         self.targets.offer(texts, chosen)
 
     def values(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The foot of the form: compute, progress, cancel, and the answer in one line."""
+"""The foot of the form: compute, progress, cancel, and the answer in two lines."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from g3dvit_napari.plugin.asking.answer import Answer
 from g3dvit_napari.plugin.controls.section import allow, explain, note, set_note, words
 
 _SCALE = 1000
@@ -51,11 +52,7 @@ class RunBar(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         self.stage, self.standing = note(), note()
-        self.result = words()
-        self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.result.setStyleSheet("padding: 0px;")
-        self.result.setAccessibleName("Result")
-        self.warning = words()
+        self.result, self.warning = Answer(), words()
         self.device = note()
         self.device.setAccessibleName("Device")
         explain(self.device, DEVICE_TIP)
@@ -126,8 +123,7 @@ class RunBar(QWidget):
 
     def show_result(self, text: str, warning: str = "", failed: bool = False) -> None:
         """Show the answer, and a plain sentence when the map must not be trusted."""
-        self.result.setText(text)
-        self.result.setVisible(bool(text))
+        self.result.show_text(text)
         self.warning.setText(warning)
         self.warning.setStyleSheet(f"color: {_RED if failed else _AMBER}; padding: 0px;")
         self.warning.setVisible(bool(warning))

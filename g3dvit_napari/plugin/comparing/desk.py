@@ -18,6 +18,7 @@ from g3dvit_napari.plugin.comparing.difference import Difference, Titled
 from g3dvit_napari.plugin.comparing.difference_box import DifferenceBox
 from g3dvit_napari.plugin.comparing.kinds import ScaleName
 from g3dvit_napari.plugin.controller import Controller
+from g3dvit_napari.plugin.jobs import title_of
 
 _VOLUMES = (".nii", ".nii.gz")
 _OWN = "Each map in units of its own largest value: strengths cannot be compared."
@@ -82,12 +83,12 @@ class CompareDesk(QObject):
         """Remember the map shown before; the same map cut elsewhere is no other one."""
         if self._layer is not self._controller.anatomy:
             self._layer, self._past = self._controller.anatomy, ()
-        title = f"{explanation.target_name}, {explanation.request.method}"
+        title = _title(explanation)
         asked = _question(explanation)
         before = [found for _, found in self._past if _question(found) != asked][:1]
         self._past = (
             (title, explanation),
-            *((f"before: {e.target_name}, {e.request.method}", e) for e in before),
+            *((f"before: {_title(e)}", e) for e in before),
         )
         if not self._controller.comparison.shown:
             self._offer()
@@ -139,6 +140,10 @@ class CompareDesk(QObject):
 
     def _on_saved(self, paths: list[Any]) -> None:
         show_info(f"Saved {Path(paths[0]).name} in {Path(paths[0]).parent}")
+
+
+def _title(explanation: Explanation) -> str:
+    return f"{explanation.target_name}, {title_of(explanation.request.method)}"
 
 
 def _question(explanation: Explanation) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from napari.layers import Layer
 
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.history.packing import bytes_of, is_packed, packed
+from g3dvit_napari.plugin.jobs import title_of
 
 MOST_RESULTS = 12
 MOST_BYTES = 256 * 2**20  # of voxels; older results keep their patches and are enlarged again
@@ -25,7 +26,7 @@ class Result:
     def words(self) -> str:
         """What it is, in one line."""
         found = self.explanation
-        parts = [found.target_name, found.request.method, self._frame, self.layer.name]
+        parts = [found.target_name, title_of(found.request.method), self._frame, self.layer.name]
         return " · ".join(filter(None, parts))
 
     @property

@@ -9,7 +9,9 @@ from typing import Any
 from napari.components.overlays import TextOverlay
 from napari.layers import Image
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.types import Explanation, Threshold, ThresholdKind
+from g3dvit_napari.plugin.jobs import title_of
 
 CAPTION = "g3dvit_caption"
 WIDTH = 32  # letters per line: the letter at the top edge stays free on small canvases
@@ -64,7 +66,8 @@ def show_colorbar(layer: Image, visible: bool = True) -> None:
 
 def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
     """Return the caption: class, probability, method, what is shown, and what is wrong."""
-    lines = [explanation.target_name, *_how_sure(explanation), explanation.request.method]
+    method = title_of(explanation.request.method)
+    lines = [explanation.target_name, *_how_sure(explanation), *textwrap.wrap(method, WIDTH)]
     if explanation.request.objective != "logit":
         lines.append(_objective(explanation))
     lines.append(shown)
@@ -80,7 +83,7 @@ def _how_sure(explanation: Explanation) -> list[str]:
     if isnan(explanation.probability):  # a regression
         return [f"{explanation.prediction.logits[0]:.4g}"]
     predicted = ", predicted" if explanation.target == explanation.predicted else ""
-    return [f"p = {explanation.probability:.2f}{predicted}"]
+    return [f"p = {in_percent(explanation.probability)}{predicted}"]
 
 
 def _when(explanation: Explanation) -> list[str]:

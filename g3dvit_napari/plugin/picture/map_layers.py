@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from g3dvit_napari.core import space
 from g3dvit_napari.core.types import Explanation
+from g3dvit_napari.plugin.jobs import title_of
 from g3dvit_napari.plugin.picture import maps, scenes
 from g3dvit_napari.plugin.picture.layers import KEY, Grid, entry_of, grid_of, metadata_of, role_of
 from g3dvit_napari.plugin.picture.maps import Resolution
@@ -98,7 +99,7 @@ class MapLayers:
     ) -> dict[str, Any]:
         blocks = resolution == "patches" and not _is_native(shown, explanation)
         volume = explanation.patch_map if blocks else explanation.relevance
-        name = f"{explanation.target_name} | {explanation.request.method}"
+        name = f"{explanation.target_name} | {title_of(explanation.request.method)}"
         return metadata_of(
             volume,
             ROLES[resolution],

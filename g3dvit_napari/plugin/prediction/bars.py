@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.types import Prediction
 from g3dvit_napari.plugin.controls.section import allow, explain, note, set_note
 from g3dvit_napari.plugin.prediction.bar_row import (
@@ -220,4 +221,4 @@ def measure(prediction: Prediction | None, number: int) -> tuple[float, str]:
     chance = prediction.probabilities[number]
     if isnan(chance):
         return 0.0, f"{prediction.logits[number]:.4g}"
-    return chance, "< 0.1 %" if 0 < chance < 0.0005 else f"{chance:.1%}".replace("%", " %")
+    return chance, in_percent(chance)

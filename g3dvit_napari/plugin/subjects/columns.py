@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.types import ExplanationRequest, Prediction
 from g3dvit_napari.plugin.subjects.ledger import Ledger, Outcome
 from g3dvit_napari.summaries.quality import Quality
@@ -77,7 +78,7 @@ def _predicted_text(ledger: Ledger, key: str) -> str:
     if value == -inf:
         return "–"
     mark = {True: f"{RIGHT} ", False: f"{WRONG} ", None: ""}[ledger.is_right(key)]
-    return f"{mark}{name} {value:.2f}" if name else f"{value:.4g}"
+    return f"{mark}{name} {in_percent(value)}" if name else f"{value:.4g}"
 
 
 def _predicted_hint(ledger: Ledger, key: str) -> str:
@@ -85,7 +86,7 @@ def _predicted_hint(ledger: Ledger, key: str) -> str:
     if found is None:
         return ledger.outcomes.get(key, _NOTHING).error
     pairs = zip(found.class_names, found.probabilities, strict=True)
-    lines = [f"{name}: p = {chance:.3f}" for name, chance in pairs if not isnan(chance)]
+    lines = [f"{name}: p = {in_percent(chance)}" for name, chance in pairs if not isnan(chance)]
     right = ledger.is_right(key)
     if right is not None:
         label = ledger.by_key[key].label
