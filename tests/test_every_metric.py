@@ -21,13 +21,13 @@ METRICS = sorted(api.METRICS)
 @pytest.fixture
 def judged(tiny_volume: Volume, tiny_model: ModelHandle) -> Evaluation:
     """A method's map of the tiny volume; the signal is known to be in an odd corner."""
-    found = api.explain(tiny_volume, tiny_model, "libra_grad", 1, threshold=Threshold("none"))
+    found = api.explain(tiny_volume, tiny_model, "libra_grad", 2, threshold=Threshold("none"))
     truth = np.zeros(tiny_volume.shape, dtype=bool)
     truth[5:9, 8:14, 3:8] = True
     placement = found.scaled.placement.with_cells(None)
     valid = np.ones(tiny_volume.shape, dtype=bool)
     valid[:, :, -3:] = False
-    return evaluation_of(found, Scene(placement, 1, truth=truth, valid=valid))
+    return evaluation_of(found, Scene(placement, 2, truth=truth, valid=valid))
 
 
 @pytest.mark.parametrize("name", METRICS)

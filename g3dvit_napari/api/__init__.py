@@ -5,7 +5,7 @@ themselves; torch is imported on the first use of a network, so that reading a v
 """
 
 from g3dvit_napari import summaries
-from g3dvit_napari.api.evaluating import Judgement, evaluate
+from g3dvit_napari.api.evaluating import evaluate
 from g3dvit_napari.api.explaining import explain, explain_classes, predict, rethreshold, why_not
 from g3dvit_napari.api.files import (
     inspect_checkpoint,
@@ -14,7 +14,7 @@ from g3dvit_napari.api.files import (
     load_volume,
     save,
 )
-from g3dvit_napari.core.score import Score
+from g3dvit_napari.core.score import Judgement, Score
 from g3dvit_napari.core.spec import ModelSpec
 from g3dvit_napari.core.types import (
     Explanation,
@@ -24,6 +24,7 @@ from g3dvit_napari.core.types import (
     Volume,
 )
 from g3dvit_napari.io.atlas import read_atlas as load_atlas
+from g3dvit_napari.io.scores import save_scores
 from g3dvit_napari.io.tables import save_table
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.metrics import METRICS
@@ -54,6 +55,7 @@ __all__ = [
     "randomised",
     "rethreshold",
     "save",
+    "save_scores",
     "save_table",
     "summaries",
     "usual_device",

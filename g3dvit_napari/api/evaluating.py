@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from g3dvit_napari.api.explaining import explain, predict
 from g3dvit_napari.api.scoring import scored
-from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.atlas import atlas_of
 from g3dvit_napari.core.evaluation import Evaluation, Mask, Scene
 from g3dvit_napari.core.progress import Progress
-from g3dvit_napari.core.score import Score
+from g3dvit_napari.core.score import Judgement
 from g3dvit_napari.core.types import Explanation, Threshold, Volume
 from g3dvit_napari.metrics import METRICS
 
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
 
 Settings = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """One explanation and what the metrics say of it."""
-
-    explanation: Explanation
-    scores: tuple[Score, ...]
 
 
 def evaluate(
@@ -53,9 +44,9 @@ def evaluate(
     methods
         Names from `METHODS`.
     truth
-        A mask on the volume's grid: where the signal is known to be.
+        A mask on any grid: where the signal is known to be.
     valid
-        A mask on the volume's grid: where relevance counts, such as the brain.
+        A mask on any grid: where relevance counts, such as the brain.
     metrics
         Names from `METRICS`; all that can be computed when not given.
     settings
@@ -70,7 +61,7 @@ def evaluate(
     MethodError
         When a method, metric or setting does not exist.
     VolumeError
-        When a mask does not lie on the volume's grid.
+        When a mask holds anything but whole numbers.
     """
     names = tuple(METRICS) if metrics is None else tuple(metrics)
     asked = {name: METRICS[name].checked((settings or {}).get(name, {})) for name in names}
@@ -83,8 +74,8 @@ def evaluate(
         scene = Scene(
             explanation.scaled.placement.with_cells(None),
             number,
-            truth=_on_grid(truth, volume, "truth"),
-            valid=_on_grid(valid, volume, "valid"),
+            truth=_on_grid(truth, volume),
+            valid=_on_grid(valid, volume),
             seed=seed,
         )
         judged = evaluation_of(explanation, scene)
@@ -105,13 +96,9 @@ def evaluation_of(explanation: Explanation, scene: Scene) -> Evaluation:
     )
 
 
-def _on_grid(mask: Volume | None, volume: Volume, name: str) -> Mask | None:
+def _on_grid(mask: Volume | None, volume: Volume) -> Mask | None:
+    """Return where a mask or any label is, at the nearest voxel of whatever grid it has."""
     if mask is None:
         return None
-    if mask.shape != volume.shape or not np.allclose(mask.affine, volume.affine, atol=1e-3):
-        raise VolumeError(
-            f"the mask {name!r} has shape {mask.shape}, the volume {volume.shape}, or they lie "
-            "elsewhere; resample the mask to the volume's grid (nearest neighbour)"
-        )
-    inside: Mask = mask.data > 0
+    inside: Mask = atlas_of(mask).on(volume).labels.data != 0
     return inside

@@ -128,6 +128,59 @@ def explain(
 
 
 @app.command()
+def evaluate(
+    volume: Annotated[Path, typer.Argument(metavar="VOLUME", help="A NIfTI or MGH file.")],
+    model: Annotated[Path, typer.Option(metavar="CKPT", help="Checkpoint of the network.")],
+    spec: Spec = None,
+    method: Annotated[
+        str, typer.Option(help="Names with commas between them; see `g3dvit methods`.")
+    ] = "g3dvit",
+    target: Annotated[
+        str | None, typer.Option(help="Class by name or number. Default: the predicted one.")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="ROI", help="Where the signal is known to be.")
+    ] = None,
+    brain: Annotated[
+        Path | None, typer.Option(metavar="MASK", help="Where relevance counts. Default: all.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Names with commas between them. Default: all that can.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="METRIC.SETTING=VALUE", help="Of a metric; repeatable."),
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option(help="Of a 4-D series: mean or a number. Default: the spec's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn at random.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("g3dvit_output"),
+    as_json: Json = False,
+) -> None:
+    """Judge the maps of one volume: scores beside what chance and the best map would get."""
+    from g3dvit_napari.cli.evaluating import Trial, evaluate_volume
+
+    trial = Trial(
+        volume=volume,
+        model=model,
+        spec=spec,
+        device=device,
+        methods=method,
+        target=target,
+        mask=mask,
+        brain=brain,
+        metrics=metrics,
+        settings=setting or (),
+        frame=frame,
+        seed=seed,
+        out=out,
+    )
+    evaluate_volume(trial, as_json=as_json)
+
+
+@app.command()
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint of a network.")],
     spec: Spec = None,

@@ -55,16 +55,17 @@ def typed_parameters(
 ) -> dict[str, Any]:
     """Return the set-aside options as parameters of a method, in the types it declares."""
     known = {f"--{p.name.replace('_', '-')}": p for p in entry.parameters}
-    typed = {}
+    found = {}
     for option, text in options.items():
         name = option.replace("_", "-")
         if name not in known:
             raise MethodError(unknown_name("option", option, [*known, *sorted(own)]))
-        typed[known[name].name] = _typed(known[name], option, text)
-    return typed
+        found[known[name].name] = typed(known[name], option, text)
+    return found
 
 
-def _typed(parameter: Parameter, option: str, text: str) -> Any:
+def typed(parameter: Parameter, option: str, text: str) -> Any:
+    """Return the text of an option in the type that a parameter declares."""
     if not text:
         raise MethodError(f"{option} needs a value; write {option} {parameter.default}")
     if isinstance(parameter.default, bool):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, nan
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from g3dvit_napari.core.types import Explanation
 
 Direction = Literal["higher", "lower", "none"]  # which way is better; "none": it only describes
 Flag = Literal["degenerate", "uninformative"]
@@ -62,6 +65,14 @@ class Score:
             return None
         gain = self.value - self.chance
         return gain > 0 if self.direction == "higher" else gain < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """One explanation and what the metrics say of it."""
+
+    explanation: Explanation
+    scores: tuple[Score, ...]
 
 
 def undefined(reason: str, chance: float = nan) -> Score:
