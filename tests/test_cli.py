@@ -25,6 +25,7 @@ from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.registry import Entry, Parameter
 from g3dvit_napari.core.spec import read_spec
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def test_start_up_is_instant(command: tuple[str, ...]) -> None:
     assert seconds(*command) - seconds("-c", "pass") < 0.3
 
 
-@pytest.mark.parametrize("command", [[], ["explain"], ["inspect"], ["methods"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["explain"], ["inspect"], ["methods"], ["metrics"], ["evaluate"], ["demo"]]
+)
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     code = (
         "import sys\n"
@@ -327,6 +330,15 @@ def test_methods_lists_every_method_with_its_options(shell: Shell) -> None:
     for entry in METHODS.values():
         assert entry.title in text
         assert all(f"--{p.name.replace('_', '-')}" in text for p in entry.parameters)
+
+
+def test_metrics_lists_every_metric_with_its_direction(shell: Shell) -> None:
+    said = shell("metrics")
+    listed = shell("metrics", "--json").document
+    assert [metric["name"] for metric in listed] == list(METRICS)
+    assert all(f"{metric['name']}  {metric['title']}" in said.out for metric in listed)
+    assert {metric["better"] for metric in listed} <= {"higher", "lower", "none"}
+    assert "needs truth" in said.out
 
 
 def test_demo_runs_the_demo(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

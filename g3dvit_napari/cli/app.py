@@ -217,6 +217,14 @@ def methods(
 
 
 @app.command()
+def metrics(as_json: Json = False) -> None:
+    """List the metrics that judge a map, and their settings."""
+    from g3dvit_napari.cli.terminal import show_metrics
+
+    show_metrics(as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what draws and what computes here: to be pasted into a report."""
     from g3dvit_napari.cli.doctor import report

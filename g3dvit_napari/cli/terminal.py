@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, get_args
 
 import typer
@@ -18,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from g3dvit_napari.core.chance import in_percent
-from g3dvit_napari.core.registry import Cost, Entry
+from g3dvit_napari.core.registry import Cost, Entry, MetricEntry, Registered
 
 
 def plain(text: object) -> str:
@@ -157,6 +158,32 @@ def show_methods(reasons: Mapping[str, str | None], *, as_json: bool) -> None:
                 _show_method(entry, reasons.get(entry.name))
 
 
+def show_metrics(*, as_json: bool) -> None:
+    """List every metric with what it declares about itself, family by family."""
+    from g3dvit_napari.api import METRICS
+
+    if as_json:
+        print_json([_described_metric(entry) for entry in METRICS.values()])
+        return
+    for family, entries in groupby(sorted(METRICS.values(), key=_family), key=_family):
+        say(f"{family[0].upper()}{family[1:]}", style="bold underline")
+        for entry in entries:
+            say(f"{entry.name}  {entry.title}", style="bold")
+            say(f"  {entry.summary}")
+            say(f"  {', '.join(_facts_of_metric(entry))}", style="dim")
+            _show_parameters(entry)
+
+
+def _facts_of_metric(entry: MetricEntry) -> list[str]:
+    """Return what a metric declares about itself, in words."""
+    better = "it only describes" if entry.direction == "none" else f"{entry.direction} is better"
+    return [better, *(f"needs {need}" for need in sorted(entry.needs))]
+
+
+def _family(entry: MetricEntry) -> str:
+    return entry.family
+
+
 def _show_method(entry: Entry, reason: str | None) -> None:
     say(f"{entry.name}  {entry.title}", style="bold")
     say(f"  {entry.summary}")
@@ -177,7 +204,7 @@ def facts_of(entry: Entry) -> list[str]:
     ]
 
 
-def _show_parameters(entry: Entry) -> None:
+def _show_parameters(entry: Registered) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=True)
     for p in entry.parameters:
         allowed = " | ".join(map(str, p.choices)) or _range_of(p.limits)
@@ -204,14 +231,32 @@ def _described(entry: Entry, reasons: Mapping[str, str | None]) -> dict[str, Any
         "needs": sorted(entry.needs),
         "cost": entry.cost,
         "reference": entry.reference,
-        "parameters": [
-            {
-                "name": p.name,
-                "default": p.default,
-                "choices": list(p.choices),
-                "limits": {k: v for k, v in p.limits.items() if isinstance(v, int | float)},
-                "help": p.help,
-            }
-            for p in entry.parameters
-        ],
+        "parameters": _described_parameters(entry),
     }
+
+
+def _described_metric(entry: MetricEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "family": entry.family,
+        "summary": entry.summary,
+        "better": entry.direction,
+        "needs": sorted(entry.needs),
+        "cost": entry.cost,
+        "reference": entry.reference,
+        "parameters": _described_parameters(entry),
+    }
+
+
+def _described_parameters(entry: Registered) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": p.name,
+            "default": p.default,
+            "choices": list(p.choices),
+            "limits": {k: v for k, v in p.limits.items() if isinstance(v, int | float)},
+            "help": p.help,
+        }
+        for p in entry.parameters
+    ]
