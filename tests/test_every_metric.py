@@ -10,7 +10,8 @@ import pytest
 
 from g3dvit_napari import api
 from g3dvit_napari.api.evaluating import evaluation_of
-from g3dvit_napari.api.scoring import oracle, scored
+from g3dvit_napari.api.scoring import scored
+from g3dvit_napari.core.controls import control
 from g3dvit_napari.core.evaluation import Evaluation, Scene
 from g3dvit_napari.core.types import Threshold, Volume
 from g3dvit_napari.models.handle import ModelHandle
@@ -62,9 +63,9 @@ def test_values_that_are_not_finite_are_said(name: str, judged: Evaluation) -> N
 def test_the_oracle_reaches_the_ceiling_and_an_empty_mask_is_said(
     name: str, judged: Evaluation
 ) -> None:
-    best = scored(name, oracle(judged))
+    best = scored(name, control("oracle", judged.scene))
     assert best.value == pytest.approx(best.ceiling)
-    nowhere = replace(judged.scene, truth=np.zeros_like(judged.scene.truth), kept={})
+    nowhere = replace(judged.scene, truth=np.zeros_like(judged.scene.truth))
     score = scored(name, replace(judged, scene=nowhere))
     assert isnan(score.value)
     assert "mask is empty" in score.reason

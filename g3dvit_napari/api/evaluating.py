@@ -29,6 +29,8 @@ def evaluate(
     target: int | str | None = None,
     *,
     truth: Volume | None = None,
+    distractor: Volume | None = None,
+    brain: Volume | None = None,
     valid: Volume | None = None,
     metrics: Sequence[str] | None = None,
     settings: Settings | None = None,
@@ -45,8 +47,12 @@ def evaluate(
         Names from `METHODS`.
     truth
         A mask on any grid: where the signal is known to be.
+    distractor
+        A mask on any grid: where something looks like the signal and does not matter.
+    brain
+        A mask on any grid: where anything can be that a network should look at.
     valid
-        A mask on any grid: where relevance counts, such as the brain.
+        A mask on any grid: where relevance counts at all.
     metrics
         Names from `METRICS`; all that can be computed when not given.
     settings
@@ -66,15 +72,17 @@ def evaluate(
     names = tuple(METRICS) if metrics is None else tuple(metrics)
     asked = {name: METRICS[name].checked((settings or {}).get(name, {})) for name in names}
     number = predict(volume, model).number_of(target)
-    found = []
+    scene, found = None, []
     for count, method in enumerate(methods):
         if progress is not None:
             progress(count / len(methods), method)
         explanation = explain(volume, model, method, number, threshold=Threshold("none"))
-        scene = Scene(
+        scene = scene or Scene(
             explanation.scaled.placement.with_cells(None),
             number,
             truth=_on_grid(truth, volume),
+            distractor=_on_grid(distractor, volume),
+            brain=_on_grid(brain, volume),
             valid=_on_grid(valid, volume),
             seed=seed,
         )

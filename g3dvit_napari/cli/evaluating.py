@@ -66,6 +66,7 @@ def evaluate_volume(trial: Trial, *, as_json: bool) -> None:
             methods,
             trial.target,
             truth=truth,
+            brain=valid,
             valid=valid,
             metrics=metrics,
             settings=settings,

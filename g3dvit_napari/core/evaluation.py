@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ Level = Literal["voxel", "patch"]
 Sign = Literal["positive", "abs", "signed"]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Kept = MutableMapping[Any, Any]
+T = TypeVar("T")
 
 
 class Network(Protocol):
@@ -78,28 +80,46 @@ class Scene:
     truth, distractor
         (x y z) on the volume's own grid: where the signal is; where something is that looks like it
         and does not matter.
+    brain
+        (x y z): where anything can be that a network should look at.
     valid
-        (x y z): where relevance counts, such as the brain; all of the field of view when not given.
+        (x y z): where relevance counts at all; all of the field of view when not given. To ask how
+        much lies in the brain, give `brain` and leave this open.
     seed
         Of everything that is drawn at random.
     kept
-        What was computed once for all maps: chance values, ceilings, baselines.
+        What was computed once for all maps: chance values, ceilings, baselines. Another scene,
+        also one made by `replace`, starts with nothing.
     """
 
     placement: Placement
     target: int
     truth: Mask | None = None
     distractor: Mask | None = None
+    brain: Mask | None = None
     valid: Mask | None = None
     network: Network | None = None
     seed: int = 0
-    kept: MutableMapping[Any, Any] = field(default_factory=dict)
+    kept: Kept = field(default_factory=dict, init=False)
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what was kept under a key; make it the first time."""
+        return _once(self.kept, key, make)
+
+    @cached_property
+    def seen(self) -> Mask:
+        """The voxels of the volume (x y z) in the network's field of view."""
+        return self.placement.field_of_view > 0
 
     @cached_property
     def counted(self) -> Mask:
         """The voxels of the volume (x y z) where relevance counts."""
-        seen: Mask = self.placement.field_of_view > 0
-        return seen if self.valid is None else seen & self.valid
+        return self.seen if self.valid is None else self.seen & self.valid
+
+    @cached_property
+    def counted_patches(self) -> Mask:
+        """The patches (n) that hold a voxel where relevance counts."""
+        return self.patches_of(self.counted)
 
     @cached_property
     def patches(self) -> Cells:
@@ -114,6 +134,23 @@ class Scene:
     def share_of_patches(self, mask: Mask) -> Floats:
         """Return the share (patches) of each patch's voxels in the volume that a mask holds."""
         return share_of_cells(mask, self.patch_numbers, self.patches.count)
+
+    def patches_of(self, mask: Mask) -> Mask:
+        """Return the patches (n) that hold a voxel of a mask (x y z)."""
+        return np.nan_to_num(self.share_of_patches(mask)) > 0
+
+    def share(self, mask: Mask, level: Level) -> Floats:
+        """Return the share (n) of every place that counts which a mask (x y z) fills."""
+        if level == "voxel":
+            return mask[self.counted].astype(np.float64)
+        return self.share_of_patches(mask & self.counted)[self.counted_patches]
+
+    def truth_share(self, level: Level) -> Floats:
+        """Return the share (n) of every place that counts which the target fills."""
+        truth = self.truth
+        if truth is None:
+            raise ValueError("there is no truth to compare with; a metric must ask first")
+        return self.once(("truth", level), lambda: self.share(truth, level))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +184,11 @@ class Evaluation:
     signed: bool = False
     degenerate: bool = False
     explainer: Explainer | None = None
+    kept: Kept = field(default_factory=dict, init=False)  # of this map: its values, their order
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what was kept under a key; make it the first time."""
+        return _once(self.kept, key, make)
 
     def of_map(self, tokens: NDArray[Any], cells: Cells | None = None) -> Evaluation:
         """Return the same scene with another map, such as a control."""
@@ -157,6 +199,14 @@ class Evaluation:
     def placement(self) -> Placement:
         """Where the map lies in the volume."""
         return self.scene.placement.with_cells(self.cells)
+
+    @cached_property
+    def everywhere(self) -> Evaluation:
+        """The same map where all of the field of view counts."""
+        scene = self.scene
+        if scene.valid is None:
+            return self
+        return replace(self, scene=scene.once("everywhere", lambda: replace(scene, valid=None)))
 
     @cached_property
     def as_meant(self) -> Floats:
@@ -179,8 +229,11 @@ class Evaluation:
 
     @cached_property
     def voxels(self) -> Floats:
-        """The map on the volume's own grid (x y z), as it is drawn; NaN where nothing was seen."""
-        return self.placement.to_native(self.as_meant).astype(np.float64)
+        """The map on the volume's own grid (x y z), as it is drawn; NaN where nothing was seen.
+
+        In double precision: equal cells leave equal voxels between them, up to 1e-15.
+        """
+        return self.placement.to_native(self.as_meant, dtype=np.float64)
 
     def compared(self, level: Level = "voxel", sign: Sign = "positive") -> Compared:
         """Return values and target at the places that count.
@@ -192,20 +245,23 @@ class Evaluation:
         ValueError
             When the scene has no truth.
         """
-        if self.scene.truth is None:
-            raise ValueError("there is no truth to compare with; a metric must ask first")
-        return self.against(self.scene.truth, level, sign)
+        share = self.scene.truth_share(level)
+        return Compared(self.values(level, sign), share > 0, share)
 
     def against(self, mask: Mask, level: Level = "voxel", sign: Sign = "positive") -> Compared:
         """Return values at the places that count, and which of them lie in a mask (x y z)."""
+        share = self.scene.share(mask, level)
+        return Compared(self.values(level, sign), share > 0, share)
+
+    def values(self, level: Level = "voxel", sign: Sign = "positive") -> Floats:
+        """Return the map's values (n) at the places that count."""
+        return self.once(("values", level, sign), lambda: self._values(level, sign))
+
+    def _values(self, level: Level, sign: Sign) -> Floats:
         made = self.with_sign(sign)
         if level == "voxel":
-            counted = self.scene.counted
-            inside = mask[counted] > 0
-            return Compared(made.voxels[counted], inside, inside.astype(np.float64))
-        counted = np.nan_to_num(self.scene.share_of_patches(self.scene.counted)) > 0
-        share = self.scene.share_of_patches(mask)[counted]
-        return Compared(made.patches.ravel()[counted], share > 0, share)
+            return made.voxels[self.scene.counted]
+        return made.patches.ravel()[self.scene.counted_patches]
 
     def with_sign(self, sign: Sign) -> Evaluation:
         """Return the map with its positive part alone, its sizes, or as it is."""
@@ -213,3 +269,9 @@ class Evaluation:
             return self
         tokens = np.abs(self.tokens) if sign == "abs" else np.maximum(self.tokens, 0.0)
         return replace(self, tokens=tokens, signed=False)
+
+
+def _once(kept: Kept, key: Any, make: Callable[[], T]) -> T:
+    if key not in kept:
+        kept[key] = make()
+    return cast(T, kept[key])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from g3dvit_napari.core.spec import ModelSpec, Triple
 from g3dvit_napari.core.types import Volume
 
 Array = NDArray[Any]
+Real = TypeVar("Real", np.float32, np.float64)
 ALIASING_STEP = 1.5  # above this shrink factor linear interpolation aliases: average instead
 
 
@@ -216,15 +217,18 @@ class Placement:
         return values.transpose(self._axes_of_xyz)
 
     def to_native(
-        self, values: Array, interpolation: Literal["linear", "nearest"] = "linear"
-    ) -> NDArray[np.float32]:
-        """Bring a map (f h w) to the volume's own grid (x y z, RAS+).
+        self,
+        values: Array,
+        interpolation: Literal["linear", "nearest"] = "linear",
+        dtype: type[Real] = np.float32,  # type: ignore[assignment]
+    ) -> NDArray[Real]:
+        """Bring a map (f h w) to the grid of the volume (x y z, RAS+), single or double precision.
 
         Cells to model grid with clamped edges and half-cell centres (for patches as torch's
         trilinear `interpolate` with `align_corners=False`), then model grid to the volume: exact
         for crops, linear otherwise. NaN outside the field of view.
         """
-        values = self._to_xyz(values).astype(np.float32)
+        values = self._to_xyz(values).astype(dtype)
         if self._steps is None:
             native = self._oblique(values, interpolation)
         else:
@@ -249,9 +253,8 @@ class Placement:
         weights: dict[str, list[Array]] = {"linear": [], "nearest": []}
         for m, n, line in zip(self._model_positions, self.covered, self._lines, strict=True):
             up = space.linear_weights(line.of_voxels(np.arange(n)), line.count)
-            weights["linear"].append((space.linear_weights(m, n) @ up).astype(np.float32))
-            nearest = space.nearest_weights(line.of_voxels(m), line.count)
-            weights["nearest"].append(nearest.astype(np.float32))
+            weights["linear"].append(space.linear_weights(m, n) @ up)
+            weights["nearest"].append(space.nearest_weights(line.of_voxels(m), line.count))
         return weights
 
     def _oblique(self, values: Array, interpolation: Literal["linear", "nearest"]) -> Array:

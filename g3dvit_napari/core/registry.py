@@ -96,7 +96,10 @@ class Entry(Registered):
 
 @dataclass(frozen=True)
 class MetricEntry(Registered):
-    """A metric; `needs` names what it asks of: "truth", "valid", "network", "explainer"."""
+    """A metric; `needs` names what it asks of.
+
+    These are "truth", "distractor", "brain", "valid", "network" and "explainer".
+    """
 
     direction: Direction = "higher"
     cost: Cost = "instant"

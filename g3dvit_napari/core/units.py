@@ -24,7 +24,7 @@ def patch_cells(placement: Placement) -> Cells:
 def numbers_of(placement: Placement, shape: Triple) -> NDArray[np.int64]:
     """Return which cell, counted along f h w, each voxel (x y z) lies in; -1: in none."""
     numbers = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
-    found = np.nan_to_num(placement.to_native(numbers, "nearest"), nan=-1)
+    found = np.nan_to_num(placement.to_native(numbers, "nearest", np.float64), nan=-1)
     return np.rint(found).astype(np.int64)
 
 
