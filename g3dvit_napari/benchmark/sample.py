@@ -1,10 +1,10 @@
-"""What the benchmark is about: volumes whose truth is known, and networks that learned them."""
+"""What is judged: networks that learned a task, and volumes whose truth is known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from g3dvit_napari.core.evaluation import Mask
 from g3dvit_napari.core.types import Volume
@@ -13,33 +13,43 @@ if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One volume and the truth about it; all arrays (x y z) on its grid.
+class KnownSample(Protocol):
+    """One volume and the truth about it; masks (x y z) lie on its grid."""
 
-    name
-        Unique within its cell; part of every record.
-    volume
-        What the network is shown.
-    label
-        The number of its class.
-    truth
-        Where the signal is; None where there is none, such as in a class "no cube".
-    twin
-        The same volume without the signal: what decides whether the network uses it.
-    distractor
-        Where something lies that looks like the signal and does not matter.
-    valid
-        Where relevance counts, such as the brain; None: everywhere.
-    """
+    @property
+    def name(self) -> str:
+        """Unique within its task; part of every record."""
+        ...
 
-    name: str
-    volume: Volume
-    label: int
-    truth: Mask | None = None
-    twin: Volume | None = None
-    distractor: Mask | None = None
-    valid: Mask | None = None
+    @property
+    def label(self) -> int:
+        """The number of its class."""
+        ...
+
+    @property
+    def volume(self) -> Volume:
+        """What the network is shown."""
+        ...
+
+    @property
+    def twin_volume(self) -> Volume:
+        """The same volume without the signal."""
+        ...
+
+    @property
+    def signal(self) -> Mask:
+        """Where the evidence for the class lies; empty where the class means "nothing there"."""
+        ...
+
+    @property
+    def distractor(self) -> Mask:
+        """Where something lies that the class does not depend on."""
+        ...
+
+    @property
+    def valid(self) -> Mask | None:
+        """Where relevance counts, such as the brain; None: everywhere."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +72,7 @@ class Trained:
     cell: str
     seed: int
     model: ModelHandle
-    samples: Sequence[Sample]
+    samples: Sequence[KnownSample]
     accuracy: float
     gate: Mapping[str, bool] = field(default_factory=dict)
     family: str = "vit"

@@ -1,0 +1,1 @@
+"""What was measured, line by line: enough to rebuild every table without a network."""
