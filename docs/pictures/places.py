@@ -32,13 +32,13 @@ def make() -> dict[str, Picture]:
     widget.form.turn_to("Places")
     (desk,) = (f for f in widget.features if isinstance(f, PlacesDesk))
     (box,) = widget.findChildren(PlacesBox)
-    wait(lambda: widget.controller.lanes.at_rest and box.peaks.places.rows)
+    wait(lambda: widget.controller.lanes.at_rest and box.peaks.rows)
     click_row(box.peaks, 1)
     hover(viewer)
     pictures = {"places_peaks": photograph(viewer)}
     with tempfile.TemporaryDirectory() as folder:
         desk.read_atlas(str(write_regions(Path(folder))))
-        wait(lambda: widget.controller.lanes.at_rest and box.regions.places.rows)
+        wait(lambda: widget.controller.lanes.at_rest and box.regions.rows)
     box.regions.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     click_row(box.regions, 0)
     hover(viewer)

@@ -153,7 +153,7 @@ def test_a_move_costs_less_than_two_milliseconds(qtbot, viewer, widget, line) ->
 
 def test_the_table_lists_the_peak_and_a_click_goes_there(qtbot, viewer, widget, box) -> None:
     explanation = show(qtbot, widget, viewer)
-    (row,) = box.peaks.places.rows
+    (row,) = box.peaks.rows
     values = explanation.scaled.voxels
     assert values[row.place.index] == np.nanmax(values)
     assert np.linalg.norm(np.array(row.place.world_mm) - MARKER) < 15
@@ -169,7 +169,7 @@ def test_in_a_series_the_frame_stays(qtbot, viewer, widget, box) -> None:
     viewer.add_image(np.zeros((4, 3, 3, 3)), scale=(2.0, 1, 1, 1))
     show(qtbot, widget, viewer)
     viewer.dims.set_point(0, 6.0)
-    (row,) = box.peaks.places.rows
+    (row,) = box.peaks.rows
     box.peaks.chosen.emit(row)
     assert viewer.dims.point == pytest.approx((6.0, *row.place.world_mm[::-1]))
 
@@ -188,15 +188,15 @@ def test_the_table_follows_the_threshold_outside_the_gui_thread(
 
     monkeypatch.setattr(api.summaries, "clusters_of", watched)
     show(qtbot, widget, viewer)
-    (before,) = box.peaks.places.rows
+    (before,) = box.peaks.rows
     widget.controller.settle(Threshold("value", 0.9, "voxels"))
     rest(qtbot, widget)
-    (after,) = box.peaks.places.rows
+    (after,) = box.peaks.rows
     assert 0 < after.size_mm3 < before.size_mm3
     assert threading.get_ident() not in threads
     widget.controller.settle(Threshold("value", 1.5, "voxels"))
     rest(qtbot, widget)
-    assert box.peaks.places.rows == []
+    assert box.peaks.rows == []
     assert "no cluster" in box.remark.text()
     assert not box.save.isEnabled()
     assert "empty" in box.save.toolTip()
@@ -204,7 +204,7 @@ def test_the_table_follows_the_threshold_outside_the_gui_thread(
 
 def test_a_map_that_shows_nothing_has_a_sentence(qtbot, viewer, widget, box) -> None:
     show(qtbot, widget, viewer, status="zero")
-    assert box.peaks.places.rows == []
+    assert box.peaks.rows == []
     assert box.remark.text() == "The map is zero everywhere."
 
 
@@ -213,18 +213,18 @@ def test_regions_of_a_file(qtbot, viewer, widget, box, line, tmp_path) -> None:
     write_halves(tmp_path / "halves.nii.gz")
     box.atlas_requested.emit(str(tmp_path / "halves.nii.gz"))
     rest(qtbot, widget)
-    rows = {row.name: row for row in box.regions.places.rows}
+    rows = {row.name: row for row in box.regions.rows}
     assert rows["<b>left</b>"].share > 0.9  # the marker is on the left
     assert rows["<b>left</b>"].enrichment > 1.5 > 0.5 > rows["right"].enrichment
     assert box.table is box.regions
-    assert box.peaks.places.rows[0].place.region == "<b>left</b>"
-    at_peak = np.array(box.peaks.places.rows[0].place.world_mm)[::-1]
+    assert box.peaks.rows[0].place.region == "<b>left</b>"
+    at_peak = np.array(box.peaks.rows[0].place.world_mm)[::-1]
     move(viewer, at_peak)
     assert line.words.splitlines()[1] == "<b>left</b>"
     assert line.textFormat() == Qt.TextFormat.PlainText
     box.atlas_chosen.emit("")
     rest(qtbot, widget)
-    assert box.regions.places.rows == []
+    assert box.regions.rows == []
     assert "Choose a label image" in box.remark.text()
 
 
@@ -243,7 +243,7 @@ def test_regions_painted_over_the_volume(qtbot, viewer, widget, box, tilt) -> No
     box.atlases.choose(key)
     box.atlas_chosen.emit(key)
     rest(qtbot, widget)
-    (left, *_) = box.regions.places.rows
+    (left, *_) = box.regions.rows
     assert (left.name, left.inside_view) == (
         "left side",
         pytest.approx(15 * 40 * 24 / (16 * 41 * 27), rel=0.2),
@@ -252,7 +252,7 @@ def test_regions_painted_over_the_volume(qtbot, viewer, widget, box, tilt) -> No
     viewer.layers.remove(layer)
     rest(qtbot, widget)
     assert box.atlases.values() == [""]
-    assert box.regions.places.rows == []
+    assert box.regions.rows == []
 
 
 def test_a_wrong_label_image_is_told_and_the_table_stays(
@@ -265,19 +265,19 @@ def test_a_wrong_label_image_is_told_and_the_table_stays(
     box.atlas_requested.emit(str(tmp_path / "t1.nii.gz"))
     rest(qtbot, widget)
     assert "is no label" in heard[0]
-    assert len(box.peaks.places.rows) == 1
+    assert len(box.peaks.rows) == 1
 
 
 def test_sorting_keeps_what_has_no_value_last(qtbot, viewer, widget, box) -> None:
     two = lambda c: blob(c) - 0.8 * blob(c, MARKER * [-1, 1, 1])  # noqa: E731
     show(qtbot, widget, viewer, values=two, signed=True)
     table = box.peaks
-    keys = [column.key for column in table.places.columns]
-    assert [row.name for row in table.places.rows] == ["1", "2"]
+    keys = [column.key for column in table.columns]
+    assert [row.name for row in table.rows] == ["1", "2"]
     table.sortByColumn(keys.index("peak_relevance"), Qt.SortOrder.AscendingOrder)
-    assert [row.name for row in table.places.rows] == ["2", "1"]
+    assert [row.name for row in table.rows] == ["2", "1"]
     table.sortByColumn(keys.index("region"), Qt.SortOrder.DescendingOrder)  # nobody has one
-    assert len(table.places.rows) == 2
+    assert len(table.rows) == 2
     table.copy()
     lines = QGuiApplication.clipboard().text().splitlines()
     assert lines[0].split("\t")[:5] == ["#", "x", "y", "z", "Relevance"]
@@ -290,7 +290,7 @@ def test_a_saved_table_has_all_digits(qtbot, viewer, widget, box, tmp_path) -> N
     rest(qtbot, widget)
     with (tmp_path / "peaks.tsv").open(encoding="utf-8") as file:
         (line,) = csv.DictReader(file, delimiter="\t")
-    (row,) = box.peaks.places.rows
+    (row,) = box.peaks.rows
     assert float(line["x_mm"]) == pytest.approx(row.place.world_mm[0])
     assert float(line["cluster_size_mm3"]) == pytest.approx(row.size_mm3, rel=1e-5)
     assert line["region"] == "n/a"
@@ -317,7 +317,7 @@ def test_closing_lets_go_of_everything(qtbot, viewer, widget, box, line) -> None
     desk.detach()
     assert viewer.mouse_move_callbacks == []
     assert desk._sight is None
-    assert box.peaks.places.rows == []
+    assert box.peaks.rows == []
     desk.attach()
     assert len(viewer.mouse_move_callbacks) == 1
     assert line.words == ""

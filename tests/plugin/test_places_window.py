@@ -78,7 +78,7 @@ def test_rows_are_clicked_and_walked(qtbot, explained, screenshots) -> None:
     viewer, widget = explained
     (box,) = widget.findChildren(PlacesBox)
     table, found = box.peaks, widget.controller.explanation
-    assert len(table.places.rows) > 2
+    assert len(table.rows) > 2
     for row, act in enumerate(
         (
             lambda: click(qtbot, table.viewport(), row_place(table, 0)),
@@ -87,12 +87,12 @@ def test_rows_are_clicked_and_walked(qtbot, explained, screenshots) -> None:
     ):
         viewer.dims.set_point(range(3), (-1000, 1000, 1000))
         act()
-        place = table.places.rows[row].place
+        place = table.rows[row].place
         values = found.scaled.voxels
         assert place.relevance == pytest.approx(values[place.index])
         voxel = viewer.layers[0].world_to_data(viewer.dims.point)[::-1]
         assert np.allclose(voxel, place.index, atol=1e-3)
-    places = [row.place for row in table.places.rows]
+    places = [row.place for row in table.rows]
     strongest = max(abs(place.relevance) for place in places)
     assert strongest == pytest.approx(float(np.nanmax(np.abs(found.scaled.voxels))))
     for place in places:
@@ -151,17 +151,17 @@ def test_a_label_image_is_chosen_and_sorted(qtbot, explained, tmp_path, monkeypa
     click(qtbot, box.browse)
     rest(qtbot, widget)
     table = box.regions
-    qtbot.waitUntil(lambda: table.isVisible() and len(table.places.rows) == 5)
-    assert [row.name for row in table.places.rows][:4] == ["first", "second", "third", "label-4"]
+    qtbot.waitUntil(lambda: table.isVisible() and len(table.rows) == 5)
+    assert [row.name for row in table.rows][:4] == ["first", "second", "third", "label-4"]
     header = table.horizontalHeader()
     at = QPoint(header.sectionViewportPosition(1) + 20, header.height() // 2)
     click(qtbot, header.viewport(), at)
-    known = [r.enrichment for r in table.places.rows if r.enrichment is not None]
+    known = [r.enrichment for r in table.rows if r.enrichment is not None]
     assert known == sorted(known, reverse=True)
     assert known[0] > 1 > known[-1]
     click(qtbot, table.viewport(), row_place(table, 0))
     voxel = viewer.layers[0].world_to_data(viewer.dims.point)[::-1]
-    assert np.allclose(voxel, table.places.rows[0].peak.index, atol=1e-3)
+    assert np.allclose(voxel, table.rows[0].peak.index, atol=1e-3)
     dock = viewer.window.dock_widgets
     assert dock
     widget.resize(280, 700)

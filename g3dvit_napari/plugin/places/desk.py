@@ -162,9 +162,9 @@ class PlacesDesk(QObject):
         self._survey()
 
     def _on_save_requested(self, path: str) -> None:
-        places = self._box.table.places
-        header = [column.key for column in places.columns]
-        rows = saved(places.columns, places.rows)
+        table = self._box.table
+        header = [column.key for column in table.columns]
+        rows = saved(table.columns, table.rows)
         self._tables.submit(partial(jobs.save_table, path, header, rows))
 
     def _on_saved(self, path: Path) -> None:

@@ -12,11 +12,12 @@ from g3dvit_napari.plugin.asking.volume_box import VOLUME_ENDINGS
 from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.controls.section import Section, allow, explain, note, set_note
 from g3dvit_napari.plugin.controls.switch import Switch
+from g3dvit_napari.plugin.controls.table import RowTable
 from g3dvit_napari.plugin.places.columns import PEAKS, REGIONS
-from g3dvit_napari.plugin.places.table import PlaceTable
 
 NOTHING = "Compute an explanation first."
 NO_LABELS = "Choose a label image to see how the relevance is spread over its regions."
+_TIP = "A click on a row, or the arrow keys, take all views there; Ctrl+C copies all."
 
 
 class PlacesBox(Section):
@@ -38,8 +39,8 @@ class PlacesBox(Section):
         )
         self.atlases = Choice()
         self.browse = QPushButton("Choose label image…")
-        self.peaks = PlaceTable("Peaks and clusters", PEAKS)
-        self.regions = PlaceTable("Regions", REGIONS)
+        self.peaks = RowTable("Peaks and clusters", PEAKS, _TIP)
+        self.regions = RowTable("Regions", REGIONS, _TIP)
         self.tables = QStackedWidget()
         self.remark = note(NOTHING)
         self.copy, self.save = QPushButton("Copy"), QPushButton("Save table…")
@@ -86,7 +87,7 @@ class PlacesBox(Section):
         self.save.clicked.connect(self._on_save)
 
     @property
-    def table(self) -> PlaceTable:
+    def table(self) -> RowTable:
         """The table on show."""
         return self.peaks if self.shows.value() == "peaks" else self.regions
 
@@ -108,7 +109,7 @@ class PlacesBox(Section):
         shown = self.shows.value()
         self.tables.setCurrentWidget(self.table)
         set_note(self.remark, self._sentences[shown])
-        reason = "" if self.table.places.rows else "The table is empty."
+        reason = "" if self.table.rows else "The table is empty."
         allow(self.copy, reason)
         allow(self.save, reason)
 

@@ -1,4 +1,4 @@
-"""A compact table of places: sorted by its headers, walked by mouse and keys, copied as text."""
+"""A compact table: sorted by its headers, walked by mouse and keys, copied as text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from g3dvit_napari.plugin.controls.column import Column
 from g3dvit_napari.plugin.controls.section import explain
-from g3dvit_napari.plugin.places.columns import Column
 
 _ROW_HEIGHT = 19
 _WIDEST, _PADDING = 124, 13  # of a column of words; beside the words of any column
@@ -24,7 +24,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-class PlaceModel(QAbstractTableModel):
+class RowModel(QAbstractTableModel):
     """Rows of one kind and their columns, sorted where asked; rows without a value stay last."""
 
     def __init__(self, columns: Sequence[Column], parent: QWidget | None = None) -> None:
@@ -53,6 +53,8 @@ class PlaceModel(QAbstractTableModel):
             return column.shown(self.rows[index.row()])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT if column.right else _LEFT
+        if role == Qt.ItemDataRole.ToolTipRole and column.hint is not None:
+            return column.hint(self.rows[index.row()]) or None
         return None
 
     def headerData(
@@ -92,19 +94,17 @@ class PlaceModel(QAbstractTableModel):
         self.endResetModel()
 
 
-class PlaceTable(QTableView):
-    """Shows places; tells which row the user walked to or clicked."""
+class RowTable(QTableView):
+    """Shows rows; tells which one the user walked to or clicked."""
 
     chosen = Signal(object)  # the row
 
-    def __init__(self, name: str, columns: Sequence[Column]) -> None:
+    def __init__(self, name: str, columns: Sequence[Column], tip: str) -> None:
         super().__init__()
-        self.places = PlaceModel(columns, self)
-        self.setModel(self.places)
+        self._model = RowModel(columns, self)
+        self.setModel(self._model)
         self.setAccessibleName(name)
-        explain(
-            self, "A click on a row, or the arrow keys, take all views there; Ctrl+C copies all."
-        )
+        explain(self, tip)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -127,24 +127,34 @@ class PlaceTable(QTableView):
         self.clicked.connect(self._on_pressed)
         self.activated.connect(self._on_pressed)
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns, hidden ones too."""
+        return self._model.columns
+
+    @property
+    def rows(self) -> list[Any]:
+        """The rows as they are sorted."""
+        return self._model.rows
+
     def show_rows(self, rows: Sequence[Any]) -> None:
         """Show other rows, in the order asked for; nothing is chosen by it."""
-        self.places.show(rows)
+        self._model.show(rows)
         metrics = self.fontMetrics()
-        for number, column in enumerate(self.places.columns):
+        for number, column in enumerate(self.columns):
             words = {column.title, *(column.shown(row) for row in rows)}
             width = max(metrics.horizontalAdvance(word) for word in words) + _PADDING
             self.setColumnWidth(number, width if column.right else min(width, _WIDEST))
 
     def hide_column(self, key: str, hidden: bool) -> None:
         """Leave a column out while it has nothing to say."""
-        keys = [column.key for column in self.places.columns]
+        keys = [column.key for column in self.columns]
         self.setColumnHidden(keys.index(key), hidden)
 
     def text(self) -> str:
         """Return the table as it is sorted and written, for other programs."""
-        lines = [[column.title for column in self.places.columns]]
-        lines += [[c.shown(row) for c in self.places.columns] for row in self.places.rows]
+        lines = [[column.title for column in self.columns]]
+        lines += [[c.shown(row) for c in self.columns] for row in self.rows]
         return "".join("\t".join(line) + "\n" for line in lines)
 
     def copy(self) -> None:
@@ -163,4 +173,4 @@ class PlaceTable(QTableView):
 
     def _on_pressed(self, index: QModelIndex) -> None:
         if index.isValid():
-            self.chosen.emit(self.places.rows[index.row()])
+            self.chosen.emit(self.rows[index.row()])
