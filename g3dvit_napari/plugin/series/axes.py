@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
 STEPS = (1, 2, 5, 10)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One quantity: a value per known frame; `strong` lines stand out."""
-
-    name: str
-    values: Mapping[int, float]
-    color: str
-    strong: bool = True
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Lines over a common axis from `low` to `high`."""
-
-    title: str
-    lines: tuple[Line, ...]
-    low: float = 0.0
-    high: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from math import isfinite, isnan
 
-from g3dvit_napari.plugin.series.axes import Line, Panel, round_top
+from g3dvit_napari.plugin.controls.panels import COLORS, Line, Panel
+from g3dvit_napari.plugin.series.axes import round_top
 from g3dvit_napari.plugin.series.course import Course
 from g3dvit_napari.plugin.series.regions import Region
 
-# Told apart by the colour-blind, and readable on dark and on light.
-COLORS = ("#e08214", "#3a8fd6", "#1a9e77", "#d1495b", "#b06fc0", "#8c8c94")
 REGION_COLOR = "#1a9e77"
 
 

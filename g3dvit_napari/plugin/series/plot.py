@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
 from typing import Any
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPalette, QPen
+from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from g3dvit_napari.plugin.series.axes import Line, Panel, TimeAxis
+from g3dvit_napari.plugin.controls.panels import (
+    GAP,
+    LEFT,
+    RIGHT,
+    TOP,
+    Line,
+    Panel,
+    PanelPainter,
+    ink_of,
+    smaller,
+)
+from g3dvit_napari.plugin.series.axes import TimeAxis
 
-LEFT, RIGHT, TOP, GAP = 30, 8, 4, 8  # pixels around and between the panels
 STRIP = 6  # pixels: the height of the strip of frames
 DOTS_FROM = 4.0  # pixels per frame from which every value has a dot
-SMALLER = 1.5  # points less than the form's font
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_PageUp: -10, Qt.Key.Key_PageDown: 10}
 
 
@@ -115,129 +123,43 @@ class Plot(QWidget):
         """Draw everything anew; that takes about a millisecond."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = self.font()
-        if font.pointSizeF() > 0:
-            font.setPointSizeF(font.pointSizeF() - SMALLER)
-        painter.setFont(font)
+        painter.setFont(smaller(self.font()))
         try:
             if self._count and self._panels:
-                _Drawing(painter, self).draw()
+                self._draw(painter)
             else:
-                painter.setPen(self.ink(0.6))
+                painter.setPen(ink_of(self, 0.6))
                 flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
                 painter.drawText(QRectF(self.rect()), flags, self._words)
         finally:
             painter.end()
 
-    def ink(self, strength: float) -> QColor:
-        """Return the colour of the form's letters, fainter for a strength below 1."""
-        color = QColor(self.palette().color(QPalette.ColorRole.WindowText))
-        color.setAlphaF(strength)
-        return color
+    def cursors(self) -> list[tuple[float, float]]:
+        """Return where lines mark a frame, and how strongly: below the mouse, and shown."""
+        both = (self._hovered, 0.35), (self._frame, 0.9)
+        return [(self.axis.x(frame), strength) for frame, strength in both if frame is not None]
 
+    def _value(self, line: Line) -> float | None:
+        frame = self._frame if self._hovered is None else self._hovered
+        return line.values.get(-1 if frame is None else frame)
 
-class _Drawing:
-    """One picture of a plot."""
-
-    def __init__(self, painter: QPainter, plot: Plot) -> None:
-        self._painter, self._plot, self._axis = painter, plot, plot.axis
-        self._metrics = QFontMetricsF(painter.font())
-        self._line = self._metrics.height()
-
-    def draw(self) -> None:
-        panels = self._plot._panels
-        bottom = self._plot.height() - 2 * self._line - STRIP - GAP
-        height = (bottom - TOP - self._line) / len(panels)
-        top = TOP + self._line
-        self._text(QRectF(0, TOP, self._axis.right, self._line), self._plot.read_out, "right")
-        for panel in panels:
-            self._panel(panel, top, height - GAP)
+    def _draw(self, painter: QPainter) -> None:
+        axis = self.axis
+        drawing = PanelPainter(painter, self, axis, self._value, dots=axis.width >= DOTS_FROM)
+        bottom = self.height() - 2 * drawing.line - STRIP - GAP
+        height = (bottom - TOP - drawing.line) / len(self._panels)
+        top = TOP + drawing.line
+        drawing.text(QRectF(0, TOP, axis.right, drawing.line), self.read_out, "right")
+        for panel in self._panels:
+            drawing.panel(panel, top, height - GAP, self.cursors())
             top += height
-        self._strip(bottom)
-        self._ticks(bottom + STRIP + 2)
+        self._strip(painter, bottom)
+        drawing.ticks(bottom + STRIP + 2)
 
-    def _panel(self, panel: Panel, top: float, height: float) -> None:
-        head = self._legend(panel, top) + 3
-        left, right = self._axis.left, self._axis.right
-        inner = QRectF(left, top + head, right - left, height - head)
-        for value in (panel.low, (panel.low + panel.high) / 2, panel.high):
-            y = self._y(panel, value, inner)
-            self._painter.setPen(QPen(self._plot.ink(0.15), 1))
-            self._painter.drawLine(QPointF(inner.left(), y), QPointF(inner.right(), y))
-            place = QRectF(0, y - self._line / 2, LEFT - 4, self._line)
-            self._text(place, f"{value:.3g}", "right")
-        self._cursor(inner.top(), inner.bottom())
-        for line in sorted(panel.lines, key=lambda line: line.strong):
-            self._curve(panel, line, inner)
-
-    def _legend(self, panel: Panel, top: float) -> float:
-        """Write the title, then each line's name and value in its colour; return the height."""
-        left, right, below = self._axis.left, self._axis.right, top
-        for text, color in self._words(panel):
-            width = self._metrics.horizontalAdvance(text)
-            if left > self._axis.left and left + width > right:
-                left, below = self._axis.left, below + self._line
-            shown = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, right - left)
-            self._painter.setPen(color)
-            self._painter.drawText(QPointF(left, below + self._metrics.ascent()), shown)
-            left += width + 8
-        return below - top + self._line
-
-    def _words(self, panel: Panel) -> list[tuple[str, QColor]]:
-        frame = self._plot._frame if self._plot._hovered is None else self._plot._hovered
-        words = [(panel.title, self._plot.ink(0.75))]
-        for line in panel.lines:
-            value = line.values.get(-1 if frame is None else frame)
-            said = "" if value is None else f" {value:.2f}"
-            words.append((f"{line.name}{said}", QColor(line.color)))
-        return words
-
-    def _curve(self, panel: Panel, line: Line, inner: QRectF) -> None:
-        points = [
-            QPointF(self._axis.x(frame), self._y(panel, value, inner))
-            for frame, value in sorted(line.values.items())
-            if value == value  # a share of nothing is no number
-        ]
-        color = QColor(line.color)
-        self._painter.setPen(QPen(color, 1.8 if line.strong else 1.2))
-        for one, other in pairwise(points):
-            self._painter.drawLine(one, other)
-        if self._axis.width >= DOTS_FROM or len(points) == 1:
-            self._painter.setBrush(color)
-            for point in points:
-                self._painter.drawEllipse(point, 2.2, 2.2)
-            self._painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _strip(self, top: float) -> None:
+    def _strip(self, painter: QPainter, top: float) -> None:
         """Fill the strip where a frame is known."""
-        gap = 1.0 if self._axis.width > 3 else 0.0
-        self._painter.setPen(Qt.PenStyle.NoPen)
-        for frame in range(self._axis.count):
-            left = self._axis.left + frame * self._axis.width
-            known = frame in self._plot._known
-            cell = QRectF(left, top, self._axis.width - gap, STRIP)
-            self._painter.fillRect(cell, self._plot.ink(0.75 if known else 0.12))
-
-    def _ticks(self, top: float) -> None:
-        most = max(int((self._axis.right - self._axis.left) // 45), 2)
-        for x, words in self._axis.ticks(most):
-            self._text(QRectF(x - 25, top, 50, self._line), words, "centre")
-        place = QRectF(self._axis.left, top + self._line - 2, self._axis.right - LEFT, self._line)
-        self._text(place, self._axis.title, "centre")
-
-    def _cursor(self, top: float, bottom: float) -> None:
-        for frame, strength in ((self._plot._hovered, 0.35), (self._plot._frame, 0.9)):
-            if frame is not None:
-                x = self._axis.x(frame)
-                self._painter.setPen(QPen(self._plot.ink(strength), 1))
-                self._painter.drawLine(QPointF(x, top), QPointF(x, bottom))
-
-    def _y(self, panel: Panel, value: float, inner: QRectF) -> float:
-        span = panel.high - panel.low
-        share = (min(max(value, panel.low), panel.high) - panel.low) / span if span else 0.0
-        return float(inner.bottom() - share * inner.height())
-
-    def _text(self, place: QRectF, words: str, side: str) -> None:
-        sides = {"right": Qt.AlignmentFlag.AlignRight, "centre": Qt.AlignmentFlag.AlignHCenter}
-        self._painter.setPen(self._plot.ink(0.75))
-        self._painter.drawText(place, sides[side] | Qt.AlignmentFlag.AlignVCenter, words)
+        axis = self.axis
+        gap = 1.0 if axis.width > 3 else 0.0
+        for frame in range(axis.count):
+            cell = QRectF(axis.left + frame * axis.width, top, axis.width - gap, STRIP)
+            painter.fillRect(cell, ink_of(self, 0.75 if frame in self._known else 0.12))
