@@ -71,7 +71,7 @@ def atlas_of(
     VolumeError
         When the values are no labels.
     """
-    whole = np.rint(labels.data)
+    whole = np.rint(labels.data, dtype=np.result_type(labels.data, np.float32))
     off = np.abs(labels.data - whole)
     if not off.max(initial=0) <= WHOLE:
         raise VolumeError(
