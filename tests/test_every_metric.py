@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from g3dvit_napari import api
-from g3dvit_napari.api.evaluating import evaluation_of
+from g3dvit_napari.api.evaluating import evaluation_of, with_network
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.controls import control
 from g3dvit_napari.core.evaluation import Evaluation, Scene
@@ -28,7 +28,8 @@ def judged(tiny_volume: Volume, tiny_model: ModelHandle) -> Evaluation:
     placement = found.scaled.placement.with_cells(None)
     valid = np.ones(tiny_volume.shape, dtype=bool)
     valid[:, :, -3:] = False
-    return evaluation_of(found, Scene(placement, 2, truth=truth, valid=valid))
+    scene = Scene(placement, 2, truth=truth, valid=valid)
+    return evaluation_of(found, with_network(scene, tiny_model))
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from g3dvit_napari.api.explaining import explain, predict
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.atlas import atlas_of
+from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.core.evaluation import Evaluation, Mask, Scene
-from g3dvit_napari.core.progress import Progress
+from g3dvit_napari.core.fit import Placement
+from g3dvit_napari.core.progress import Parts, Progress
 from g3dvit_napari.core.score import Judgement
 from g3dvit_napari.core.types import Explanation, Threshold, Volume
 from g3dvit_napari.metrics import METRICS
@@ -19,6 +23,7 @@ from g3dvit_napari.metrics import METRICS
 if TYPE_CHECKING:
     from g3dvit_napari.models.handle import ModelHandle
 
+Input = NDArray[np.float32]
 Settings = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,6 +37,7 @@ def evaluate(
     distractor: Volume | None = None,
     brain: Volume | None = None,
     valid: Volume | None = None,
+    twin: Volume | None = None,
     metrics: Sequence[str] | None = None,
     settings: Settings | None = None,
     seed: int = 0,
@@ -53,6 +59,8 @@ def evaluate(
         A mask on any grid: where anything can be that a network should look at.
     valid
         A mask on any grid: where relevance counts at all.
+    twin
+        The same volume without the signal, on the same grid: a baseline for what is removed.
     metrics
         Names from `METRICS`; all that can be computed when not given.
     settings
@@ -67,29 +75,50 @@ def evaluate(
     MethodError
         When a method, metric or setting does not exist.
     VolumeError
-        When a mask holds anything but whole numbers.
+        When a mask holds anything but whole numbers, or the twin lies on another grid.
     """
     names = tuple(METRICS) if metrics is None else tuple(metrics)
     asked = {name: METRICS[name].checked((settings or {}).get(name, {})) for name in names}
     number = predict(volume, model).number_of(target)
-    scene, found = None, []
-    for count, method in enumerate(methods):
-        if progress is not None:
-            progress(count / len(methods), method)
-        explanation = explain(volume, model, method, number, threshold=Threshold("none"))
-        scene = scene or Scene(
-            explanation.scaled.placement.with_cells(None),
-            number,
-            truth=_on_grid(truth, volume),
-            distractor=_on_grid(distractor, volume),
-            brain=_on_grid(brain, volume),
-            valid=_on_grid(valid, volume),
-            seed=seed,
+    parts = Parts(progress, len(methods) * (1 + len(names)))
+    given = Scene(
+        Placement(volume, model.spec),
+        number,
+        truth=_on_grid(truth, volume),
+        distractor=_on_grid(distractor, volume),
+        brain=_on_grid(brain, volume),
+        valid=_on_grid(valid, volume),
+        twin=_as_input(twin, volume, model),
+        seed=seed,
+    )
+    scene = with_network(given, model, parts)
+    found = []
+    for method in methods:
+        parts.begin(method)
+        explanation = explain(
+            volume, model, method, number, threshold=Threshold("none"), progress=parts
         )
-        judged = evaluation_of(explanation, scene)
-        scores = tuple(scored(name, judged, chosen) for name, chosen in asked.items())
-        found.append(Judgement(explanation, scores))
+        judged, scores = evaluation_of(explanation, scene), []
+        for name, chosen in asked.items():
+            parts.begin(f"{method}: {name}")
+            scores.append(scored(name, judged, chosen))
+        found.append(Judgement(explanation, tuple(scores)))
     return found
+
+
+def with_network(scene: Scene, model: ModelHandle, progress: Progress | None = None) -> Scene:
+    """Return a scene whose metrics may ask a network; it runs only when one does."""
+    from g3dvit_napari.models.removal.engine import RemovalEngine
+
+    engine = RemovalEngine(
+        model,
+        scene.placement.to_tensor(),
+        valid=scene.counted_input,
+        twin=scene.twin,
+        seed=scene.seed,
+        progress=progress,
+    )
+    return replace(scene, network=engine)
 
 
 def evaluation_of(explanation: Explanation, scene: Scene) -> Evaluation:
@@ -110,3 +139,15 @@ def _on_grid(mask: Volume | None, volume: Volume) -> Mask | None:
         return None
     inside: Mask = atlas_of(mask).on(volume).labels.data != 0
     return inside
+
+
+def _as_input(twin: Volume | None, volume: Volume, model: ModelHandle) -> Input | None:
+    """Return a volume of the same grid as the network's input (c f h w)."""
+    if twin is None:
+        return None
+    if twin.shape != volume.shape or not np.allclose(twin.affine, volume.affine, atol=1e-3):
+        raise VolumeError(
+            f"the twin has shape {twin.shape}, the volume {volume.shape}, or they lie elsewhere; "
+            "give a twin on the volume's own grid"
+        )
+    return Placement(twin, model.spec).to_tensor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeVar, cast
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.fit import Placement
-from g3dvit_napari.core.removal import Removal, Sweep
-from g3dvit_napari.core.units import averaged, numbers_of, patch_cells, share_of_cells
+from g3dvit_napari.core.network import Network
+from g3dvit_napari.core.removal import Unit
+from g3dvit_napari.core.units import averaged, numbers_of, on_input, patch_cells, share_of_cells
 
 Level = Literal["voxel", "patch"]
 Sign = Literal["positive", "abs", "signed"]
@@ -21,31 +22,6 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Kept = MutableMapping[Any, Any]
 T = TypeVar("T")
-
-
-class Network(Protocol):
-    """All that a metric may ask of a network about one volume; torch stays behind it.
-
-    Units are numbered along f h w: the patches, or the voxels of the input. Logits and
-    probabilities are one per class, float64.
-    """
-
-    @property
-    def image(self) -> NDArray[np.float32]:
-        """The network's input (c f h w)."""
-        ...
-
-    def sweep(self, removal: Removal, ranks: NDArray[np.int64]) -> Sweep:
-        """Remove the unit of rank 0 first, and say what the network says at each step."""
-        ...
-
-    def hidden(self, removal: Removal, masks: Iterable[Mask]) -> tuple[Floats, Floats]:
-        """Return logits and probabilities (n, classes), each with the True units removed."""
-        ...
-
-    def answers(self, images: Iterable[NDArray[np.float32]]) -> tuple[Floats, Floats]:
-        """Return logits and probabilities (n, classes) of inputs (c f h w)."""
-        ...
 
 
 class Explainer(Protocol):
@@ -85,6 +61,8 @@ class Scene:
     valid
         (x y z): where relevance counts at all; all of the field of view when not given. To ask how
         much lies in the brain, give `brain` and leave this open.
+    twin
+        The network's input (c f h w) for the same volume without the signal, where one exists.
     seed
         Of everything that is drawn at random.
     kept
@@ -98,6 +76,7 @@ class Scene:
     distractor: Mask | None = None
     brain: Mask | None = None
     valid: Mask | None = None
+    twin: NDArray[np.float32] | None = None
     network: Network | None = None
     seed: int = 0
     kept: Kept = field(default_factory=dict, init=False)
@@ -130,6 +109,21 @@ class Scene:
     def patch_numbers(self) -> NDArray[np.int64]:
         """Which patch, counted along f h w, each voxel (x y z) lies in; -1: in none."""
         return numbers_of(self.placement.with_cells(self.patches), self.patches.shape)
+
+    @cached_property
+    def counted_input(self) -> Mask:
+        """The voxels of the network's input (f h w) where relevance counts."""
+        if self.valid is None:
+            return np.ones(self.placement.spec.network.image_size or (1, 1, 1), dtype=bool)
+        return on_input(self.valid, self.placement)
+
+    def counted_units(self, unit: Unit) -> Mask:
+        """Return which units, numbered along f h w, hold a place where relevance counts."""
+        if unit == "voxel":
+            return self.counted_input.ravel()
+        if self.valid is None:
+            return np.ones(self.patches.count, dtype=bool)
+        return self.counted_patches
 
     def share_of_patches(self, mask: Mask) -> Floats:
         """Return the share (patches) of each patch's voxels in the volume that a mask holds."""
@@ -194,6 +188,10 @@ class Evaluation:
         """Return the same scene with another map, such as a control."""
         values = np.asarray(tokens, dtype=np.float64)
         return replace(self, tokens=values, cells=cells, degenerate=False, explainer=None)
+
+    def on_units(self, unit: Unit) -> Floats:
+        """Return the map's value (n) for each unit of the input, numbered along f h w."""
+        return (self.patches if unit == "patch" else self.input_voxels).ravel()
 
     @cached_property
     def placement(self) -> Placement:

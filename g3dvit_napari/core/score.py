@@ -35,6 +35,8 @@ class Score:
     flags
         "degenerate": the map says nothing and was given the chance value; "uninformative": the
         setting cannot tell maps apart here.
+    figures
+        Numbers that must be known to read it, by name, such as the network's answers at both ends.
     curves
         What the number was read from, by name.
     metric, direction, settings
@@ -46,6 +48,7 @@ class Score:
     ceiling: float | None = None
     flags: tuple[Flag, ...] = ()
     reason: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     metric: str = ""
     direction: Direction = "higher"

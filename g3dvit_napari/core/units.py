@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,3 +56,14 @@ def share_of_cells(mask: NDArray[Any], numbers: NDArray[np.int64], count: int) -
     inside = np.bincount(numbers[seen], mask[seen] > 0, minlength=count)
     with np.errstate(invalid="ignore"):
         return np.where(total > 0, inside / np.maximum(total, 1), np.nan)
+
+
+def on_input(mask: NDArray[Any], placement: Placement) -> NDArray[np.bool_]:
+    """Return which voxels of the network's input (f h w) lie at least half in a mask (x y z)."""
+    rules = placement.spec.input.model_copy(
+        update={"intensity": "none", "clip": None, "pad_value": 0.0}
+    )
+    spec = placement.spec.model_copy(update={"input": rules})
+    volume = placement.volume.like((mask > 0).astype(np.float32))
+    share = replace(placement, volume=volume, spec=spec).to_tensor()[0]
+    return np.asarray(share >= 0.5)

@@ -1,14 +1,16 @@
-"""The image with some of its patches replaced by those of a baseline."""
+"""The image with some of its patches, or voxels, replaced by those of a baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.models.as_found.capture import capturing
 from g3dvit_napari.models.networks.vit3d import ViT3D
 from g3dvit_napari.models.sampling.boxes import box_numbers, boxes_of
@@ -28,34 +30,37 @@ class Hiding:
     ----------
     baseline
         What stands where a patch is hidden (1 c f h w).
-
-    Attributes
-    ----------
-    differs
-        Which patches (f h w) differ from the baseline anywhere; hiding others changes nothing.
+    cells
+        What is hidden at once, instead of patches.
     """
 
-    def __init__(self, run: ForwardPass, baseline: Tensor) -> None:
+    def __init__(self, run: ForwardPass, baseline: Tensor, cells: Cells | None = None) -> None:
         self._run, self._baseline = run, baseline
-        patches = boxes_of(run)
-        self._numbers = box_numbers(run.image.shape[2:], patches.size, patches.shape)
-        self._numbers = self._numbers.to(baseline.device)
-        touched = torch.unique(self._numbers[(run.image != baseline)[0].any(0)]).cpu()
-        self.differs = torch.zeros(patches.count, dtype=torch.bool).index_fill(0, touched, True)
-        self.differs = self.differs.reshape(patches.shape)
+        self._cells = cells or boxes_of(run)
+        numbers = box_numbers(run.image.shape[2:], self._cells.size, self._cells.shape)
+        self._numbers = numbers.to(baseline.device)
+        self._tokens: Tensor | None = None
         network = run.model.network
-        if isinstance(network, ViT3D):
+        if isinstance(network, ViT3D) and self._cells == boxes_of(run):
             with capturing(network):
                 self._tokens = network.embed(torch.cat([run.image, baseline]))
 
+    @cached_property
+    def differs(self) -> Tensor:
+        """Which patches (f h w) differ from the baseline; hiding others changes nothing."""
+        touched = torch.unique(self._numbers[(self._run.image != self._baseline)[0].any(0)]).cpu()
+        found = torch.zeros(self._cells.count, dtype=torch.bool).index_fill(0, touched, True)
+        return found.reshape(self._cells.shape)
+
     def scores(self, hidden: Iterable[Tensor], count: int, targets: Sequence[int]) -> Tensor:
         """Return the explained numbers (count k), each with the patches hidden that are True."""
-        return asked_in_batches(self._run, self._logits, hidden, count, targets)
+        return asked_in_batches(self._run, self.logits, hidden, count, targets)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Map masks (b ...), True where a patch is hidden, to logits (b c)."""
         hidden = hidden.flatten(1).to(self._baseline.device)  # b patches
         network = self._run.model.network
-        if isinstance(network, ViT3D):
+        if isinstance(network, ViT3D) and self._tokens is not None:
             image, baseline = self._tokens
             among_all = F.pad(hidden, (network.prefix_tokens, 0))
             return from_tokens(network, torch.where(among_all[..., None], baseline, image))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 512 * 2**20  # of a batch without a graph
 LARGEST_BATCH = 16  # more gains nothing on a CPU, whose caches are small
+LARGEST_ELSEWHERE = 64
 GRAPH_BYTES = 2**30  # of one image's graph; a larger one is made block by block
 
 Ask = Callable[[Tensor], Tensor]  # a batch (b ...) to logits (b c)
@@ -82,7 +83,8 @@ def _logits_in_batches(run: ForwardPass, ask: Ask, items: Iterator[Tensor]) -> I
             logits = ask(first[None])
         yield logits
         each = footprint.peak + 2 * first.nbytes  # alone, and stacked
-        size = max(1, min(BATCH_BYTES // each, LARGEST_BATCH))
+        most = LARGEST_BATCH if logits.device.type == "cpu" else LARGEST_ELSEWHERE
+        size = max(1, min(BATCH_BYTES // each, most))
         while batch := list(islice(items, size)):
             yield ask(torch.stack(batch))
 

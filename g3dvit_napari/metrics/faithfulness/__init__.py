@@ -1,0 +1,1 @@
+"""Does the network depend on what the map says it depends on?"""
