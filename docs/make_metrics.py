@@ -16,6 +16,7 @@ BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "nei
 NEEDS = {
     "truth": "a mask of the truth",
     "distractor": "a mask of a distractor",
+    "brain": "a mask of the brain",
     "valid": "a mask of where relevance counts",
     "network": "the network",
     "explainer": "the method that made the map",

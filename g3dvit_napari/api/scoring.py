@@ -24,7 +24,6 @@ _LACKING = {
     "explainer": "no method made this map",
 }
 _MASKS = frozenset({"truth", "distractor", "brain"})
-_ROUNDING = 1e-12  # of the largest size: what interpolation in double precision may leave
 
 
 def scored(name: str, evaluation: Evaluation, settings: Mapping[str, Any] | None = None) -> Score:
@@ -97,7 +96,7 @@ def _silent(evaluation: Evaluation, chosen: Mapping[str, Any]) -> bool:
 
 
 def _stands_out(values: Any) -> bool:
-    return bool(values.size and np.ptp(values) > _ROUNDING * np.abs(values).max())
+    return bool(values.size and np.ptp(values) > 0)
 
 
 def _ceiling(entry: MetricEntry, scene: Scene, settings: Mapping[str, Any]) -> float:

@@ -26,9 +26,7 @@ def oracle(scene: Scene) -> Floats:
     ValueError
         When the scene has no truth.
     """
-    if scene.truth is None:
-        raise ValueError("there is no truth to make an oracle of")
-    share = scene.share_of_patches(scene.truth & scene.counted)
+    share = scene.share_of_patches(scene.mask("truth") & scene.counted)
     return np.nan_to_num(share).reshape(scene.patches.shape)
 
 

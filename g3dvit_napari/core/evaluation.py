@@ -14,7 +14,14 @@ from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.network import Network
 from g3dvit_napari.core.removal import Unit
-from g3dvit_napari.core.units import averaged, numbers_of, on_input, patch_cells, share_of_cells
+from g3dvit_napari.core.units import (
+    averaged,
+    numbers_of,
+    on_input,
+    patch_cells,
+    settled,
+    share_of_cells,
+)
 
 Level = Literal["voxel", "patch"]
 Sign = Literal["positive", "abs", "signed"]
@@ -139,12 +146,22 @@ class Scene:
             return mask[self.counted].astype(np.float64)
         return self.share_of_patches(mask & self.counted)[self.counted_patches]
 
+    def mask(self, name: Literal["truth", "distractor", "brain"]) -> Mask:
+        """Return a mask (x y z) that a metric has asked for.
+
+        Raises
+        ------
+        ValueError
+            When it was not given.
+        """
+        found: Mask | None = getattr(self, name)
+        if found is None:
+            raise ValueError(f"there is no {name} to compare with; a metric must ask first")
+        return found
+
     def truth_share(self, level: Level) -> Floats:
         """Return the share (n) of every place that counts which the target fills."""
-        truth = self.truth
-        if truth is None:
-            raise ValueError("there is no truth to compare with; a metric must ask first")
-        return self.once(("truth", level), lambda: self.share(truth, level))
+        return self.once(("truth", level), lambda: self.share(self.mask("truth"), level))
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,14 +269,14 @@ class Evaluation:
         return Compared(self.values(level, sign), share > 0, share)
 
     def values(self, level: Level = "voxel", sign: Sign = "positive") -> Floats:
-        """Return the map's values (n) at the places that count."""
+        """Return the map's values (n) at the places that count, equal ones exactly equal."""
         return self.once(("values", level, sign), lambda: self._values(level, sign))
 
     def _values(self, level: Level, sign: Sign) -> Floats:
         made = self.with_sign(sign)
         if level == "voxel":
-            return made.voxels[self.scene.counted]
-        return made.patches.ravel()[self.scene.counted_patches]
+            return settled(made.voxels[self.scene.counted])
+        return settled(made.patches.ravel()[self.scene.counted_patches])
 
     def with_sign(self, sign: Sign) -> Evaluation:
         """Return the map with its positive part alone, its sizes, or as it is."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core import space
-from g3dvit_napari.core.axes import Line
+from g3dvit_napari.core.axes import Line, transformed
 from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.core.fit import Placement
 
@@ -67,3 +68,30 @@ def on_input(mask: NDArray[Any], placement: Placement) -> NDArray[np.bool_]:
     volume = placement.volume.like((mask > 0).astype(np.float32))
     share = replace(placement, volume=volume, spec=spec).to_tensor()[0]
     return np.asarray(share >= 0.5)
+
+
+def patch_corners(placement: Placement, cells: Cells) -> NDArray[np.float64]:
+    """Return the corners (8, 3) of a cell, as steps in mm from its centre."""
+    size = placement.with_cells(cells).cells.size
+    signs = np.array(list(product((-0.5, 0.5), repeat=3)))
+    corners: NDArray[np.float64] = (signs * size) @ placement.model_affine[:3, :3].T
+    return corners
+
+
+def centres_of(placement: Placement, cells: Cells) -> NDArray[np.float64]:
+    """Return the centres (cells, 3) of cells, counted along f h w, in world mm."""
+    placed = placement.with_cells(cells)
+    grid = placed.patch_volume(np.zeros(cells.shape))
+    world = [np.broadcast_to(axis, grid.shape) for axis in transformed(grid.affine, grid.shape)]
+    return np.stack([placed.tokens_of(grid.like(axis)).ravel() for axis in world], axis=1)
+
+
+def settled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values rounded to 2^-40 of their largest size.
+
+    Interpolation in double precision leaves differences of 1e-16 between places that are equal;
+    which of them is larger depends on the order of the array.
+    """
+    largest = np.abs(values).max(initial=0.0)
+    step = 2.0 ** (int(np.frexp(largest)[1]) - 40)
+    return np.round(values / step) * step

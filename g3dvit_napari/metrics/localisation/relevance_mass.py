@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from math import nan
-
 from g3dvit_napari.core.evaluation import Evaluation, Level, Sign
-from g3dvit_napari.core.score import Score, undefined
+from g3dvit_napari.core.score import Score
 from g3dvit_napari.metrics import METRICS
+from g3dvit_napari.metrics.localisation.mass import score_of_share
 
 
-@METRICS.register("Relevance mass", needs={"truth"}, reference="Arras et al. 2022, eq. 8")
+@METRICS.register("Relevance mass", needs={"truth"}, reference="Arras et al. 2022")
 def relevance_mass(
     evaluation: Evaluation, *, level: Level = "voxel", sign: Sign = "positive"
 ) -> Score:
     """Return the share of the relevance that lies in the target.
 
-    Chance: the target's share of the places that count.
+    Higher is better. Chance: the target's share of the places that count.
+
+    What fools it. A single hot patch inside the target beats the oracle, which spreads over all
+    patches that the target touches. And a little relevance everywhere hides the best peak.
 
     Parameters
     ----------
@@ -24,11 +26,5 @@ def relevance_mass(
     sign
         Which relevance: what speaks for the class, or sizes.
     """
-    found = evaluation.compared(level, sign)
-    chance = float(found.share.mean()) if found.share.size else nan
-    total = found.values.sum()
-    if sign == "signed":
-        return undefined("a share of signed relevance means nothing; choose another sign", chance)
-    if total <= 0:
-        return undefined("no relevance is positive where it counts", chance)
-    return Score(float((found.values * found.share).sum() / total), chance)
+    share = evaluation.scene.truth_share(level)
+    return score_of_share(evaluation.values(level, sign), share, sign)
