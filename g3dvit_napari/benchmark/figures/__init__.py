@@ -1,0 +1,1 @@
+"""From records to figures, for which matplotlib is needed."""
