@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from g3dvit_napari.api.explaining import explain, predict
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.atlas import atlas_of
-from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.errors import MethodError, VolumeError
 from g3dvit_napari.core.evaluation import Evaluation, Mask, Scene
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.progress import Parts, Progress
@@ -30,7 +30,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 def evaluate(
     volume: Volume,
     model: ModelHandle,
-    methods: Sequence[str] = ("g3dvit",),
+    methods: Sequence[str | Explanation] = ("g3dvit",),
     target: int | str | None = None,
     *,
     truth: Volume | None = None,
@@ -42,6 +42,7 @@ def evaluate(
     settings: Settings | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    between: Callable[[], None] | None = None,
 ) -> list[Judgement]:
     """Explain one class of one volume by several methods, and judge every map.
 
@@ -50,7 +51,7 @@ def evaluate(
     volume, model, target
         As in `explain`; all methods explain the same class.
     methods
-        Names from `METHODS`.
+        Names from `METHODS`, or maps of this volume and class that are there already.
     truth
         A mask on any grid: where the signal is known to be.
     distractor
@@ -69,11 +70,13 @@ def evaluate(
         Of everything that is drawn at random.
     progress
         Called with a fraction and a word between steps; may raise `Cancelled`.
+    between
+        Called between two metrics, when the network is at rest and others may ask it.
 
     Raises
     ------
     MethodError
-        When a method, metric or setting does not exist.
+        When a method, metric or setting does not exist, or a map is of another class.
     VolumeError
         When a mask holds anything but whole numbers, or the twin lies on another grid.
     """
@@ -93,17 +96,34 @@ def evaluate(
     )
     scene = with_network(given, model, parts)
     found = []
-    for method in methods:
-        parts.begin(method)
-        explanation = explain(
-            volume, model, method, number, threshold=Threshold("none"), progress=parts
-        )
+    for one in methods:
+        explanation = _map_of(one, volume, model, number, parts)
+        method = explanation.request.method
         judged, scores = evaluation_of(explanation, scene), []
         for name, chosen in asked.items():
+            if between is not None:
+                between()
             parts.begin(f"{method}: {name}")
             scores.append(scored(name, judged, chosen))
         found.append(Judgement(explanation, tuple(scores)))
     return found
+
+
+def _map_of(
+    asked: str | Explanation, volume: Volume, model: ModelHandle, target: int, parts: Parts
+) -> Explanation:
+    """Return the map of a class by a method, or the one that is there already."""
+    if isinstance(asked, str):
+        parts.begin(asked)
+        none = Threshold("none")
+        return explain(volume, model, asked, target, threshold=none, progress=parts)
+    parts.begin(asked.request.method)
+    if asked.target != target:
+        raise MethodError(
+            f"the map is of class {asked.target_name!r}, number {asked.target}, but class number "
+            f"{target} is judged; name the map's class as the target"
+        )
+    return asked
 
 
 def with_network(scene: Scene, model: ModelHandle, progress: Progress | None = None) -> Scene:

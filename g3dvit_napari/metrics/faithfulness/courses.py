@@ -106,17 +106,22 @@ def along(
     if reason := why_not(scene, removal):
         return undefined(reason)
     courses = courses_of(scene, removal, orders_of(evaluation, removal.unit, end))
-    value = _mean(read, courses)
-    chance = _mean(read, courses_of(scene, removal, random_orders(scene, removal.unit)))
+    random = courses_of(scene, removal, random_orders(scene, removal.unit))
+    value, drawn = _mean(read, courses), [read(course) for course in random]
     whole, bare = answers_at_ends(scene, removal)
     return Score(
         value,
-        chance,
+        float(np.mean(drawn)),
         ceiling=_ceiling(scene, removal, read, end),
         flags=() if whole - bare >= INFORMATIVE else ("uninformative",),
         reason="" if isfinite(value) else "the network says the same when everything is removed",
-        figures={"probability": whole, "probability_baseline": bare},
-        curves=_curves(courses, shown, whole, bare),
+        figures={
+            "probability": whole,
+            "probability_baseline": bare,
+            "chance_lowest": float(np.min(drawn)),
+            "chance_highest": float(np.max(drawn)),
+        },
+        curves=_curves(courses, shown, whole, bare) | _of_chance(random, shown),
     )
 
 
@@ -182,6 +187,12 @@ def _ceiling(scene: Scene, removal: Removal, read: Reader, end: End) -> float | 
     best = scene.once("oracle", lambda: control("oracle", scene))
     orders = orders_of(best, removal.unit, end)
     return _mean(read, courses_of(scene, removal, orders))
+
+
+def _of_chance(random: Sequence[Course], shown: Mapping[str, Path]) -> dict[str, Curve]:
+    """Return the mean curves of random orders, as they are."""
+    names = {f"{name}, chance": path for name, path in shown.items()}
+    return _curves(random, names, 0.0, 0.0)
 
 
 def _curves(
