@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from scipy import stats
 
+from g3dvit_napari.plugin.picture.layers import role_of
 from g3dvit_napari.plugin.widget import ExplainWidget, open_form
 
 pytestmark = pytest.mark.window
@@ -108,7 +110,14 @@ def test_two_classes_on_one_scale_and_back(qtbot: Any, viewer: Any, widget: Any)
             explanation.scaled.placement.tokens_of(explanation.patch_map) / largest
         )
         assert np.allclose(viewer.layers[title].data.transpose(), np.nan_to_num(native), atol=1e-5)
-        assert f"p = {explanation.probability:.2f}" in title
+        (words,) = [
+            n.splitlines() for one in viewer.layers if (n := one.name).startswith(title + "\n")
+        ]
+        share = np.abs(values).max() / largest
+        assert words[1] == f"p = {100 * explanation.probability:.1f} %"
+        assert words[2].startswith(("top 5 %, ≥ 0.", "top 5 %, beyond ±0."))
+        assert re.search(r"z = -?[\d.]+ mm", "\n".join(words[2:4]))
+        assert float(words[-1].removeprefix("peak ").split()[0]) == pytest.approx(share, abs=0.006)
         assert values.any()
     left, right = np.array_split(picture(viewer), 2, axis=1)
     assert np.ptp(left, axis=-1).max() > 60  # colour in both cells
@@ -153,6 +162,30 @@ def test_the_network_against_random_weights_and_their_difference(
     click(widget.form.compare.back)
     assert len(viewer.layers) == 2
     assert box.figures.isHidden()
+
+
+def test_contours_in_all_cells_at_a_click_and_the_way_back(
+    qtbot: Any, viewer: Any, widget: Any, screenshots: Any
+) -> None:
+    click(widget.form.view.peak)
+    before = state(viewer)
+    compare(qtbot, widget, "classes")
+    hard, layers = picture(viewer), len(viewer.layers)
+    widget.form.turn_to("Explain")
+    edges = widget.form.view.switches["edge"]
+    click(edges.button("contour"))
+    lined = picture(viewer)
+    assert len(viewer.layers) == layers + 3
+    lines = [layer for layer in viewer.layers if role_of(layer) == "contour"]
+    assert len(lines) == 3
+    assert sum(len(line.data) for line in lines) > 10
+    assert (np.abs(lined - hard).max(axis=-1) > 60).sum() > 100
+    from napari.utils.io import imsave
+
+    imsave(str(screenshots / "contours_compared.png"), lined.astype(np.uint8))
+    click(widget.form.compare.back)
+    click(edges.button("hard"))
+    assert state(viewer) == before
 
 
 def test_closing_the_dock_in_the_middle_is_clean(qtbot: Any, viewer: Any, widget: Any) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from made_heads import blob, explanation_of, head
+from made_heads import MARKER, blob, explanation_of, head
 from napari.utils.io import imsave
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from scipy.ndimage import map_coordinates
 
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.comparing.comparison import Comparison
+from g3dvit_napari.plugin.comparing.scale import OWN, common_scale
 from g3dvit_napari.plugin.picture.layers import role_of, to_layer_data
 from g3dvit_napari.plugin.picture.overlay import Overlay
+from g3dvit_napari.plugin.picture.sides import Sides
+from g3dvit_napari.plugin.threshold.wording import number
 from g3dvit_napari.plugin.widget import ExplainWidget, open_form
 
 THRESHOLD = Threshold("keep", 5.0, "voxels")
@@ -28,12 +33,27 @@ def anatomy(viewer: Any) -> Any:
 
 
 def cells(viewer: Any) -> dict[tuple[int, int], list[str]]:
-    """What stands in every cell of the grid, hidden layers left out."""
+    """What stands in every cell of the grid, hidden layers left out; of captions the title."""
     grid, found = viewer.canvas.grid, {}
     for index, layer in enumerate(viewer.layers):
         if layer.visible:
-            found.setdefault(grid.position(index, viewer.layers), []).append(layer.name)
+            title = layer.name.partition("\n")[0]
+            found.setdefault(grid.position(index, viewer.layers), []).append(title)
     return found
+
+
+def caption(viewer: Any, title: str) -> list[str]:
+    """Return the lines above the cell of a title: the name of its anatomy."""
+    (lines,) = [
+        name
+        for layer in viewer.layers
+        if (name := layer.name.splitlines())[0] == title and len(name) > 1
+    ]
+    return lines
+
+
+def copy_of(viewer: Any, title: str) -> Any:
+    return next(layer for layer in viewer.layers if layer.name.startswith(f"{title}\n"))
 
 
 def compare(viewer: Any, anatomy: Any, **looks: Any) -> Comparison:
@@ -45,21 +65,115 @@ def compare(viewer: Any, anatomy: Any, **looks: Any) -> Comparison:
     return Comparison(viewer, anatomy, titled, THRESHOLD, **looks)
 
 
+def test_captions_say_what_of_what_where_and_how_strong(viewer: Any, anatomy: Any) -> None:
+    viewer.canvas.size = (800, 900)  # height, width
+    comparison = compare(viewer, anatomy)
+    viewer.dims.set_point(0, 12.4)
+    z = f"z = {viewer.dims.point[0]:g} mm"
+    cuts = {cell.title: number(cell.cut(THRESHOLD)) for _, _, cell in comparison._cells}
+    assert caption(viewer, "One") == [
+        "One",
+        "lesion, p = 95.0 %",
+        f"top 5 %, ≥ {cuts['One']} · {z}",
+    ]
+    assert caption(viewer, "Two")[2] == f"top 5 %, beyond ±{cuts['Two']} · {z}"
+    assert caption(viewer, "Three")[3] == "shows nothing: zero"
+    viewer.dims.order = (2, 0, 1)
+    comparison.set_threshold(Threshold("value", 0.4))
+    assert caption(viewer, "One")[2] == "≥ 0.40 · x = 0 mm"
+    viewer.dims.ndisplay = 3
+    assert caption(viewer, "One")[2:] == ["≥ 0.40"]
+    comparison.set_threshold(Threshold("none"))
+    assert caption(viewer, "One")[2:] == ["uncut"]
+
+
+def test_a_weak_map_says_so_on_the_common_scale(viewer: Any, anatomy: Any) -> None:
+    strong, weak = explanation_of(head()), explanation_of(head())
+    strong = replace(strong, scaled=replace(strong.scaled, limits=(0.0, 5.0)))
+    weak = replace(weak, scaled=replace(weak.scaled, limits=(0.0, 0.4)))
+    titled = [("strong", strong), ("weak", weak)]
+    scale = common_scale(titled)
+    comparison = Comparison(viewer, anatomy, titled, THRESHOLD, scale=scale)
+    assert caption(viewer, "weak")[-1] == "peak 0.08 of the scale"
+    assert viewer.layers["weak"].data.max() == pytest.approx(0.08, rel=0.05)
+    assert caption(viewer, "strong")[-1] == "peak 1.00 of the scale"
+    comparison.set_scale(OWN)
+    assert "peak" not in "".join(caption(viewer, "weak"))
+
+
+def test_a_class_is_not_said_twice(viewer: Any, anatomy: Any) -> None:
+    titled = [("lesion", explanation_of(head())), ("healthy", explanation_of(head(), target=0))]
+    Comparison(viewer, anatomy, titled, THRESHOLD)
+    assert caption(viewer, "healthy")[:2] == ["healthy", "p = 5.0 %"]
+
+
+def test_captions_and_heads_do_not_meet(viewer: Any, anatomy: Any) -> None:
+    viewer.canvas.size = (800, 700)  # height, width
+    Sides(viewer).turn("neurological")
+    compare(viewer, anatomy)
+    camera, cell = viewer.scene.camera, 400
+    low, high = anatomy.extent.world[:, 1]
+    top, bottom = (cell / 2 - camera.zoom * (y - camera.center[1]) for y in (high, low))
+    lines = max(len(caption(viewer, title)) for title in ("One", "Two", "Three"))
+    size = copy_of(viewer, "One").name_overlay.font_size
+    assert top >= lines * size * 96 / 72  # no letter is higher than that
+    assert bottom <= cell - 30  # the scale bar
+
+
+def test_contours_stand_in_every_cell(viewer: Any, anatomy: Any) -> None:
+    comparison = compare(viewer, anatomy)
+    before = cells(viewer)
+    viewer.dims.set_point(0, float(MARKER[2]))
+    comparison.set_edge("contour")
+    lines = {layer.name: layer for layer in viewer.layers if role_of(layer) == "contour"}
+    assert list(lines) == [f"{title} | contour" for title in ("Three", "Two", "One")]
+    assert cells(viewer) == {
+        place: [*names, f"{names[0]} | contour"] for place, names in before.items()
+    }
+    assert len(lines["One | contour"].data) > 0
+    viewer.dims.set_point(0, viewer.dims.range[0].stop)  # above all maps: the cells stay
+    assert [len(line.data) for line in lines.values()] == [0, 0, 0]
+    assert len(cells(viewer)) == 3
+    comparison.set_threshold(Threshold("none"))
+    assert len([layer for layer in viewer.layers if role_of(layer) == "contour"]) == 3
+    viewer.dims.ndisplay = 3
+    assert cells(viewer) == before
+    viewer.dims.ndisplay = 2
+    assert len(viewer.layers) == 10
+    comparison.set_edge("hard")
+    assert cells(viewer) == before
+    comparison.set_edge("contour")
+    comparison.close()
+    assert [layer.name for layer in viewer.layers] == [anatomy.name]
+
+
+def test_the_contour_of_a_cell_lies_where_its_map_crosses_its_cut(
+    viewer: Any, anatomy: Any
+) -> None:
+    comparison = compare(viewer, anatomy)
+    viewer.dims.set_point(0, float(MARKER[2]))
+    comparison.set_edge("contour")
+    for title in ("One", "Two"):
+        map_, _, cell = next(one for one in comparison._cells if one[2].title == title)
+        line = viewer.layers[f"{title} | contour"]
+        places = [map_.world_to_data(line.data_to_world(start)) for start in line.data[:, 0]]
+        values = np.abs(map_coordinates(map_.data, np.transpose(places), order=1))
+        assert len(values) > 10
+        assert values == pytest.approx(cell.cut(THRESHOLD), abs=0.02)
+
+
 @pytest.mark.parametrize("others", [0, 1, 2])
 def test_every_cell_holds_an_anatomy_and_its_map(viewer: Any, anatomy: Any, others: int) -> None:
-    for number in range(others):
-        viewer.add_image(np.zeros((4, 5, 6)), name=f"of the user {number}")
+    for other in range(others):
+        viewer.add_image(np.zeros((4, 5, 6)), name=f"of the user {other}")
     compare(viewer, anatomy)
     assert cells(viewer) == {
-        (0, 0): ["One: anatomy", "One"],
-        (0, 1): ["Two: anatomy", "Two"],
-        (1, 0): ["shows nothing: zero", "Three"],
+        (0, 0): ["One", "One"],
+        (0, 1): ["Two", "Two"],
+        (1, 0): ["Three", "Three"],
     }
-    copies = [
-        layer for layer in viewer.layers if layer.name.startswith(("One: ", "Two: ", "shows"))
-    ]
-    assert len(copies) == 3
-    assert [copy.name_overlay.visible for copy in copies] == [True, False, False]
+    copies = [copy_of(viewer, title) for title in ("One", "Two", "Three")]
+    assert all(copy.name_overlay.visible for copy in copies)
     assert all(layer.data is anatomy.data for layer in copies)
     assert all(np.allclose(layer.affine, anatomy.affine) for layer in copies)
 
@@ -108,7 +222,7 @@ def test_a_layer_that_the_user_removed_is_no_trouble(viewer: Any, anatomy: Any) 
     comparison = compare(viewer, anatomy)
     assert comparison.needs(viewer.layers["Two"])
     viewer.layers.remove("Two")
-    viewer.layers.remove("One: anatomy")
+    viewer.layers.remove(copy_of(viewer, "One"))
     comparison.close()
     assert [layer.name for layer in viewer.layers] == [anatomy.name]
 
@@ -116,7 +230,7 @@ def test_a_layer_that_the_user_removed_is_no_trouble(viewer: Any, anatomy: Any) 
 def test_slices_and_volume_have_their_looks(viewer: Any, anatomy: Any) -> None:
     comparison = compare(viewer, anatomy)
     viewer.dims.ndisplay = 3
-    copy = viewer.layers["One: anatomy"]
+    copy = copy_of(viewer, "One")
     assert copy.rendering == "attenuated_mip"
     assert viewer.layers["One"].opacity == 1
     viewer.dims.ndisplay = 2
@@ -189,7 +303,7 @@ def test_marked_methods_are_explained_for_one_class_and_shown(
     calls = api.of("explain")
     assert [call["method"] for call in calls] == ["g3dvit", "rollout", "libra_grad"]
     assert [call["target"] for call in calls] == [None, 1, 1]  # the class that was predicted
-    assert cells(viewer)[0, 1] == ["Rollout: anatomy", "Rollout"]
+    assert cells(viewer)[0, 1] == ["Rollout", "Rollout"]
     assert any(word.startswith("1 of 3: G3D-ViT") for word in words)
     assert {role_of(layer) for layer in viewer.layers if layer.visible} == {"compared"}
     letters = [o for name, o in viewer.canvas.overlays.items() if name.startswith("g3dvit_side")]

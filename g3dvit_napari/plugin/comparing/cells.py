@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from g3dvit_napari.core.chance import in_percent
 from g3dvit_napari.core.types import Explanation, Threshold, Volume
 from g3dvit_napari.plugin.comparing.scale import Scale
+from g3dvit_napari.plugin.threshold.wording import number
 
 
 class Cell(Protocol):
@@ -18,8 +21,12 @@ class Cell(Protocol):
         """What stands above it."""
 
     @property
-    def subtitle(self) -> str:
-        """What stands below the title, if anything."""
+    def facts(self) -> tuple[str, ...]:
+        """What stands below the title: of what it is."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be known to read it."""
 
     @property
     def signed(self) -> bool:
@@ -49,10 +56,21 @@ class MapCell:
         self.title, self.explanation, self.scale = title, explanation, scale
 
     @property
-    def subtitle(self) -> str:
-        """That there is nothing to show, and why."""
-        status = self.explanation.status
-        return "" if status == "ok" else f"shows nothing: {status}"
+    def facts(self) -> tuple[str, ...]:
+        """The class and its probability, or the value of a regression."""
+        found, name = self.explanation, self.explanation.target_name
+        if isnan(found.probability):
+            return (f"{name}: {found.prediction.logits[0]:.4g}",)
+        sure = f"p = {in_percent(found.probability)}"
+        return (sure if name == self.title else f"{name}, {sure}",)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That there is nothing to show, and why; or how weak the map is on the common scale."""
+        if self.explanation.status != "ok":
+            return (f"shows nothing: {self.explanation.status}",)
+        peak = self.scale.peak(self.explanation)
+        return () if peak is None else (f"peak {number(peak)} of the scale",)
 
     @property
     def signed(self) -> bool:

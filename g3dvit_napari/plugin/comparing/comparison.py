@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from napari.components.overlays import TextOverlay
@@ -10,19 +10,23 @@ from napari.layers import Image, Layer
 
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.comparing.before import Before
+from g3dvit_napari.plugin.comparing.caption import caption, height_px, letters_per_line, size_of
+from g3dvit_napari.plugin.comparing.cell_contours import CellContours
 from g3dvit_napari.plugin.comparing.cells import Cell, MapCell
 from g3dvit_napari.plugin.comparing.scale import OWN, Scale
+from g3dvit_napari.plugin.jobs import title_of
 from g3dvit_napari.plugin.picture import maps, scenes
-from g3dvit_napari.plugin.picture.colormaps import SIGNED, UNSIGNED, Edge, gated
+from g3dvit_napari.plugin.picture.colormaps import SIGNED, SMALLEST_CUT, UNSIGNED, Edge, gated
 from g3dvit_napari.plugin.picture.layers import KEY, grid_over, metadata_of
+from g3dvit_napari.plugin.picture.legend import words_for_objective
+from g3dvit_napari.plugin.picture.planes import position_of
 
 ROLE = "compared"
 SCALE_WORDS = "g3dvit_scale"  # our overlay on the canvas
 SPACING = 6  # pixels between two cells
-TITLE_SIZES = {1: 11, 2: 11, 3: 10}  # per number of columns; smaller where there are more
-SMALLEST_TITLE, BAR_SIZE = 7, (12, 90)
-LETTERS = 64  # of a title at size 11 across the canvas; longer ones are smaller
-ROOM = 0.92  # of a cell for the head: a title is above it
+BAR_SIZE = (12, 90)
+WORDS_SIZE = 8.0  # points, of what is said once for all cells
+BELOW, LEAST_ROOM = 40.0, 0.4  # pixels of a cell for the scale bar; share of it for the head
 
 
 class Comparison:
@@ -30,6 +34,9 @@ class Comparison:
 
     All maps share one threshold, and either one scale or one each from 0 to 1 of their own largest
     value (signed: -1 to 1). What was on the screen is hidden meanwhile and comes back.
+
+    The caption of a cell is the name of its anatomy, because napari shows no other words in a
+    cell; maps are named by their titles.
 
     Parameters
     ----------
@@ -58,25 +65,29 @@ class Comparison:
         self._viewer, self._anatomy, self.edge = viewer, anatomy, edge
         self._before = Before(viewer)
         self._threshold = threshold
-        self._words = TextOverlay(position="bottom_right", font_size=10, visible=True, box=False)
+        self._same = _same(explanation for _, explanation in titled)
+        self._words = TextOverlay(position="bottom_right", font_size=WORDS_SIZE, visible=True)
         viewer.canvas.overlays[SCALE_WORDS] = self._words
-        self._words.text = scale.words
+        self._contours = CellContours(viewer)
+        self._letters = 40  # of a caption's line; known once the cells are there
+        self._unit_mm = grid_over(anatomy, titled[0][1].relevance).unit_mm
         self._cells: list[tuple[Image, Layer, Cell]] = []  # map, anatomy below it, what is shown
         self._difference: tuple[Image, Layer, Cell] | None = None
         for title, explanation in reversed(titled):  # the last pair added fills the first cell
             self._cells.append(self._add(MapCell(title, explanation, scale), len(viewer.layers)))
+        self._write_scale(scale)
         self.set_threshold(threshold)
-        # Counted from the end, pairs stay together however many layers lie below them.
-        grid = viewer.canvas.grid
-        grid.stride, grid.spacing, grid.enabled = -2, SPACING, True
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay_changed)
+        viewer.canvas.grid.spacing, viewer.canvas.grid.enabled = SPACING, True
+        viewer.dims.events.point.connect(self._write_captions)
+        for event in self._turns():  # after the overlay, which has frames of its own
+            event.connect(self._on_turned, position="last")
         self._arrange()
 
     @property
     def layers(self) -> list[Layer]:
         """The layers of this comparison that are still there."""
         mine = [layer for pair in self._all for layer in pair[:2]]
-        return [layer for layer in mine if layer in self._viewer.layers]
+        return [layer for layer in mine if layer in self._viewer.layers] + self._contours.layers
 
     @property
     def _all(self) -> list[tuple[Image, Layer, Cell]]:
@@ -90,7 +101,7 @@ class Comparison:
     def needs(self, layer: Layer) -> bool:
         """Whether it cannot go on without a layer: one of its maps, or the one explained."""
         mine = [self._anatomy, *(layer for pair in self._cells for layer in pair[:2])]
-        return any(layer is one for one in mine)
+        return any(layer is one for one in mine) or self._contours.owns(layer)
 
     def lost(self, layer: Layer) -> bool:
         """Take note that a layer was removed; return whether the difference went with it."""
@@ -100,7 +111,7 @@ class Comparison:
         return went
 
     def set_edge(self, edge: Edge) -> None:
-        """End the maps sharply at the cut, or let them fade below."""
+        """End the maps sharply at the cut, let them fade below, or draw lines around them."""
         self.edge = edge
         self.set_threshold(self._threshold)
 
@@ -111,11 +122,13 @@ class Comparison:
         for layer, _, cell in self._all:
             base, cut = SIGNED if cell.signed else UNSIGNED, cell.cut(threshold)
             layer.colormap = gated(base, cut, signed=cell.signed, edge=self.edge, ndisplay=ndisplay)
+        self._outline()
+        self._write_captions()
 
     def set_scale(self, scale: Scale) -> None:
         """Draw all maps on another scale; a difference on the former one goes."""
         self.drop_difference()
-        self._words.text = scale.words
+        self._write_scale(scale)
         for layer, _, cell in self._cells:
             if isinstance(cell, MapCell) and cell.scale != scale:
                 cell.scale = scale
@@ -133,6 +146,8 @@ class Comparison:
     def drop_difference(self) -> None:
         """Take the difference away."""
         gone, self._difference = self._difference, None  # removing layers asks again
+        if gone:
+            self._contours.remove(gone[0])
         for layer in gone[:2] if gone else ():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -141,9 +156,12 @@ class Comparison:
 
     def close(self) -> None:
         """Remove what was added, and show again what was shown."""
-        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay_changed)
+        self._viewer.dims.events.point.disconnect(self._write_captions)
+        for event in self._turns():
+            event.disconnect(self._on_turned)
         self._viewer.canvas.overlays.pop(SCALE_WORDS, None)
         self._before.restore_grid()
+        self._contours.remove()
         for layer in self.layers:
             self._viewer.layers.remove(layer)
         self._cells, self._difference = [], None
@@ -164,35 +182,80 @@ class Comparison:
         map_.opacity = scenes.MAP_OPACITY[int(self._viewer.dims.ndisplay)]
         for place, layer in enumerate((anatomy, map_)):
             self._viewer.layers.insert(index + place, layer)
-        map_.name_overlay.visible = True
-        anatomy.name_overlay.visible, anatomy.name_overlay.box = bool(cell.subtitle), False
+        anatomy.name_overlay.visible = True
         map_.colorbar.size, map_.colorbar.position = BAR_SIZE, "bottom_left"  # below the title
-        map_.colorbar.visible = True
+        map_.colorbar.visible, map_.colorbar.box = True, False  # a box would hide the head
         return map_, anatomy, cell
 
     def _copy_of_anatomy(self, cell: Cell) -> Layer:
         """Return another layer of the same array and look."""
         data, look, kind = self._anatomy.as_layer_data_tuple()
         entry = {**(look["metadata"].get(KEY) or {}), "role": ROLE}
-        name = cell.subtitle or f"{cell.title}: anatomy"
-        look |= {"name": name, "metadata": {KEY: entry}, "visible": True}
+        look |= {"name": f"{cell.title}: anatomy", "metadata": {KEY: entry}, "visible": True}
         copy = Layer.create(data, look, kind)
         if int(self._viewer.dims.ndisplay) == 3:
             _set(copy, scenes.ANATOMY_AS_VOLUME)
         return copy
 
     def _arrange(self) -> None:
-        """Fit head and titles into the cells that there are now."""
-        _, columns = self._viewer.canvas.grid.actual_shape(self._viewer.layers)
-        largest = TITLE_SIZES.get(columns, SMALLEST_TITLE + 1)
-        for layer, anatomy, cell in self._all:
-            fitting = 11 * LETTERS / columns / max(len(cell.title), 1)
-            layer.name_overlay.font_size = max(min(largest, fitting), SMALLEST_TITLE)
-            anatomy.name_overlay.font_size = largest - 1
+        """Fit head and captions into the cells that there are now."""
+        rows, columns = self._viewer.canvas.grid.actual_shape(self._viewer.layers)
+        height, width = self._viewer.canvas.size
+        size = size_of(columns)
+        self._letters = letters_per_line(width / columns, size)
+        for _, anatomy, _ in self._all:
+            anatomy.name_overlay.font_size = size
+        self._write_captions()
         self._viewer.fit_to_view()
-        self._viewer.scene.camera.zoom *= ROOM
+        above = height_px([anatomy.name for _, anatomy, _ in self._all], size)
+        self._make_room(above, height / rows)
 
-    def _on_ndisplay_changed(self, event: object = None) -> None:
+    def _make_room(self, above: float, height: float) -> None:
+        """Shrink the head to what captions and scale bar leave of a cell's height, and centre it.
+
+        A volume stays in the middle: the camera turns about it.
+        """
+        camera, dims = self._viewer.scene.camera, self._viewer.dims
+        room = max(height - above - BELOW, LEAST_ROOM * height)
+        if int(dims.ndisplay) == 3:
+            camera.zoom *= scenes.CLOSER * room / height
+            return
+        low, high = self._anatomy.extent.world[:, dims.displayed[0] - dims.ndim]
+        camera.zoom = min(camera.zoom, room / float(high - low))
+        upwards = 1 if str(camera.orientation[1]) == "up" else -1
+        down = upwards * (above - BELOW) / 2 / camera.zoom
+        camera.center = (camera.center[0], camera.center[1] + down, camera.center[2])
+
+    def _write_captions(self, event: object = None) -> None:
+        del event
+        where = position_of(self._viewer, self._unit_mm)
+        for _, anatomy, cell in self._all:
+            words = caption(cell, self._threshold, where, self._letters)
+            if anatomy.name != words:
+                anatomy.name = words
+
+    def _write_scale(self, scale: Scale) -> None:
+        self._words.text = "\n".join([*self._same, scale.words])
+
+    def _outline(self) -> None:
+        """Draw lines around what is kept, where they are wanted; a cell is then one layer more."""
+        wanted = self.edge == "contour" and int(self._viewer.dims.ndisplay) == 2
+        # Counted from the end, cells stay together however many layers lie below them.
+        self._viewer.canvas.grid.stride = -3 if wanted else -2
+        if not wanted:
+            self._contours.remove()
+            return
+        cuts = [cell.cut(self._threshold) for *_, cell in self._all]
+        self._contours.draw(
+            (map_, anatomy, None if cut is None else max(cut, SMALLEST_CUT) * cell.limit)
+            for (map_, anatomy, cell), cut in zip(self._all, cuts, strict=True)
+        )
+
+    def _turns(self) -> tuple[Any, ...]:
+        return self._viewer.dims.events.ndisplay, self._viewer.dims.events.order
+
+    def _on_turned(self, event: object = None) -> None:
+        """Dress the layers for slices or a volume, and fit them into their cells again."""
         del event
         ndisplay = int(self._viewer.dims.ndisplay)
         flat = {name: getattr(self._anatomy, name) for name in scenes.ANATOMY_AS_VOLUME}
@@ -200,8 +263,23 @@ class Comparison:
             _set(anatomy, scenes.ANATOMY_AS_VOLUME if ndisplay == 3 else flat)
             layer.opacity = scenes.MAP_OPACITY[ndisplay]
         self.set_threshold(self._threshold)
+        self._arrange()
 
 
 def _set(layer: Layer, look: dict[str, Any]) -> None:
     for name, value in look.items():
         setattr(layer, name, getattr(value, "value", value))
+
+
+def _same(explanations: Iterable[Explanation]) -> list[str]:
+    """Say what is the same in all cells: the method, and what of the class it explains."""
+    asked = {
+        (
+            title_of(found.request.method),
+            "" if found.request.objective == "logit" else words_for_objective(found),
+        )
+        for found in explanations
+    }
+    methods, objectives = ({one[place] for one in asked} for place in (0, 1))
+    same = [*(methods if len(methods) == 1 else ()), *(objectives if len(objectives) == 1 else ())]
+    return list(filter(None, same))

@@ -37,12 +37,17 @@ class Difference:
         return f"{self.first[0]} − {self.second[0]}"
 
     @property
-    def subtitle(self) -> str:
+    def facts(self) -> tuple[str, ...]:
         """The agreement in one line."""
         found = self.agreement
         if found.why_not:
-            return self.why_not
-        return f"ρ {found.spearman:.2f} · Dice {found.dice:.2f} (chance {found.chance:.2f})"
+            return (self.why_not,)
+        return (f"ρ {found.spearman:.2f} · Dice {found.dice:.2f} (chance {found.chance:.2f})",)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Nothing: the agreement says why there is none."""
+        return ()
 
     @property
     def why_not(self) -> str:

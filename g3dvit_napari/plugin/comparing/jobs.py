@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def compare(inquiry: Inquiry, plan: Plan, report: Report) -> Compared:
         except (G3DViTError, RuntimeError) as error:  # torch raises little else
             failed.append(f"{variant.title}: {sentence(error)}")
         else:
-            titled.append((_title(plan.kind, variant, found), found))
+            titled.append((variant.title, found))
     if len(titled) < 2:
         raise G3DViTError("\n".join(failed) or "mark at least two maps to compare")
     return Compared(plan.kind, tuple(titled), tuple(failed))
@@ -141,12 +140,3 @@ def _number(name: str, there: tuple[str, ...]) -> int:
             "or explain another class"
         )
     return there.index(name)
-
-
-def _title(kind: Kind, variant: Variant, found: Explanation) -> str:
-    """Return the title of a cell; with the probability where it differs between cells."""
-    if kind in ("methods", "layers"):
-        return variant.title
-    if isnan(found.probability):  # a regression
-        return f"{variant.title}, {found.prediction.logits[0]:.4g}"
-    return f"{variant.title}, p = {found.probability:.2f}"

@@ -48,6 +48,10 @@ class Scale:
         slope, offset = self._line(explanation)
         return None if cut is None else cut * slope + offset
 
+    def peak(self, explanation: Explanation) -> float | None:
+        """Return what the largest value of a map is on the common scale; None on own scales."""
+        return None if self.largest is None else explanation.scaled.limits[1] / self.largest
+
     @property
     def words(self) -> str:
         """What it is, in a few words."""

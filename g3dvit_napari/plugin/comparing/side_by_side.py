@@ -96,8 +96,8 @@ class SideBySide(QObject):
             self._comparison.set_threshold(threshold)
 
     def set_edge(self, edge: str) -> None:
-        """End all maps sharply or softly, now and later; cells have no contours."""
-        self._edge = cast(Edge, "hard" if edge == "contour" else edge)
+        """End all maps sharply, softly or with a line around them, now and later."""
+        self._edge = cast(Edge, edge)
         if self._comparison is not None:
             self._comparison.set_edge(self._edge)
 

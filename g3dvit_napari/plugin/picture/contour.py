@@ -30,23 +30,25 @@ class Contour:
     """
 
     def __init__(self, viewer: Any, anatomy: Layer) -> None:
-        self._viewer, self._anatomy = viewer, anatomy
+        self._viewer, self.anatomy_id = viewer, str(anatomy.unique_id)
         self._map: Image | None = None
-        self._level, self._blocks = 0.0, False
+        self._level: float | None = None
+        self._blocks = False
 
     @property
     def layer(self) -> Vectors | None:
         """The layer with the line, found by its metadata."""
         for layer in self._viewer.layers:
-            mine = entry_of(layer).get("anatomy") == str(self._anatomy.unique_id)
+            mine = entry_of(layer).get("anatomy") == self.anatomy_id
             if mine and role_of(layer) == ROLE and isinstance(layer, Vectors):
                 return layer
         return None
 
-    def draw(self, map_layer: Image, level: float, *, blocks: bool) -> None:
+    def draw(self, map_layer: Image, level: float | None, *, blocks: bool) -> None:
         """Draw the outline of a map layer at a level, now and in every slice that comes.
 
-        Blocks are outlined along their borders, smooth maps where they cross the level.
+        Blocks are outlined along their borders, smooth maps where they cross the level; without a
+        level the layer is there, and empty.
         """
         if self._map is not map_layer:
             self.remove()  # a line around another map lies elsewhere, and below
@@ -96,14 +98,14 @@ class Contour:
         return PIXELS / max(float(self._viewer.scene.camera.zoom), 1e-6) / _step_of(map_layer)
 
     def _add(self, map_layer: Image) -> Vectors:
-        """Add the layer on top and leave the selection as it is."""
+        """Add the layer right above the map and leave the selection as it is."""
         place: dict[str, Any] = {"units": map_layer.units, "axis_labels": map_layer.axis_labels}
         if _is_plain(map_layer):
             place |= {"scale": (_step_of(map_layer),) * 3, "translate": map_layer.translate}
         else:
             place |= {"affine": map_layer.affine}
         name = map_layer.name + SUFFIX
-        entry = {"role": ROLE, "anatomy": str(self._anatomy.unique_id), "name": name}
+        entry = {"role": ROLE, "anatomy": self.anatomy_id, "name": name}
         layer = Vectors(
             np.empty((0, 2, 3)),
             ndim=3,
@@ -118,7 +120,7 @@ class Contour:
         )
         selection = self._viewer.layers.selection
         selected, active = set(selection), selection.active
-        self._viewer.add_layer(layer)
+        self._viewer.layers.insert(self._viewer.layers.index(map_layer) + 1, layer)
         self._viewer.layers.selection = selected
         selection.active = active
         return layer
@@ -135,19 +137,20 @@ class Contour:
     def _lines(self, map_layer: Image) -> tuple[Array, NDArray[np.bool_]]:
         """Return pieces (n, 2, z y x) in the map's indices, and which speak against the class."""
         axis, index = self._slice_of(map_layer)
-        if axis is None or not 0 <= index < map_layer.data.shape[axis]:
+        level = self._level
+        if level is None or axis is None or not 0 <= index < map_layer.data.shape[axis]:
             return np.empty((0, 2, 3)), np.zeros(0, bool)
         plane = np.take(map_layer.data, index, axis)
-        found = [self._outline(plane)]
+        found = [self._outline(plane, level)]
         if map_layer.contrast_limits[0] < 0:
-            found.append(self._outline(-plane))
+            found.append(self._outline(-plane, level))
         against = np.repeat([False, True][: len(found)], [len(one) for one in found])
         return np.insert(np.concatenate(found), axis, index, axis=2), against
 
-    def _outline(self, plane: Array) -> Array:
+    def _outline(self, plane: Array, level: float) -> Array:
         if self._blocks:
-            return block_outline(plane >= self._level)
-        return smooth_outline(plane, self._level)
+            return block_outline(plane >= level)
+        return smooth_outline(plane, level)
 
     def _slice_of(self, map_layer: Image) -> tuple[int | None, int]:
         """Return which axis of the map is not displayed, and where it is cut."""

@@ -69,7 +69,7 @@ def caption(explanation: Explanation, shown: str, badge: str = "") -> str:
     method = title_of(explanation.request.method)
     lines = [explanation.target_name, *_how_sure(explanation), *textwrap.wrap(method, WIDTH)]
     if explanation.request.objective != "logit":
-        lines.append(_objective(explanation))
+        lines.append(words_for_objective(explanation))
     lines.append(shown)
     lines += _when(explanation)
     if badge:
@@ -96,7 +96,8 @@ def _when(explanation: Explanation) -> list[str]:
     return [words, f"scale {said['scale']}"] if "scale" in said else [words]
 
 
-def _objective(explanation: Explanation) -> str:
+def words_for_objective(explanation: Explanation) -> str:
+    """Say what of a class is explained, where it is not its logit."""
     request = explanation.request
     if request.objective != "contrast":
         return f"of its {request.objective.replace('_', ' ')}"

@@ -24,6 +24,26 @@ def plane_of(order: Sequence[int]) -> Plane | None:
     return known.get(tuple(order))
 
 
+def position_of(viewer: Any, unit_mm: Sequence[float]) -> str:
+    """Say where the slices lie, as "z = 26 mm"; nothing in a volume, or with time on the screen.
+
+    Parameters
+    ----------
+    viewer
+        A napari viewer, or its model.
+    unit_mm
+        Millimetres per unit of the world's last three axes (z y x).
+    """
+    dims = viewer.dims
+    hidden = [axis - dims.ndim + SPATIAL for axis in dims.not_displayed]
+    spatial = [axis for axis in hidden if axis >= 0]
+    if int(dims.ndisplay) != 2 or len(spatial) != 1:
+        return ""
+    (axis,) = spatial
+    place = dims.point[axis - SPATIAL] * unit_mm[axis]
+    return f"{'zyx'[axis]} = {round(place, 1) + 0.0:g} mm"
+
+
 def show_plane(viewer: Any, plane: Plane) -> None:
     """Turn the slices; the point in the world that they cross at stays."""
     dims = viewer.dims

@@ -35,7 +35,7 @@ SWITCHES = {
         "contour": (
             "Contour",
             "Draw a line around what is kept, and lighten it; in slices.\n"
-            "In the volume, and side by side, the map ends hard.",
+            "In the volume the map ends hard.",
         ),
     },
     "convention": {
