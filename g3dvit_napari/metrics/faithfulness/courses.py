@@ -75,6 +75,7 @@ class Course:
         return float(found[0, self.target]), float(found[1, self.target])
 
 
+_SAME = "the network says the same when everything is removed"
 Reader = Callable[[Course], float]
 Path = Callable[[Course], Sweep]
 
@@ -84,7 +85,10 @@ def along(
     removal: Removal,
     read: Reader,
     shown: Mapping[str, Path],
+    *,
     end: End = "most",
+    by_chance: Reader | None = None,
+    otherwise: str = _SAME,
 ) -> Score:
     """Return a score that is read from what the network says along a map's order.
 
@@ -101,20 +105,24 @@ def along(
         Which curves of it are worth looking at, by name.
     end
         Whose ties matter: those of the units that are most, or least, relevant.
+    by_chance
+        The number of a random order, where that is read in another way.
+    otherwise
+        Why there is no number, if there is none.
     """
     scene = evaluation.scene
     if reason := why_not(scene, removal):
         return undefined(reason)
     courses = courses_of(scene, removal, orders_of(evaluation, removal.unit, end))
     random = courses_of(scene, removal, random_orders(scene, removal.unit))
-    value, drawn = _mean(read, courses), [read(course) for course in random]
+    value, drawn = _mean(read, courses), [(by_chance or read)(course) for course in random]
     whole, bare = answers_at_ends(scene, removal)
     return Score(
         value,
         float(np.mean(drawn)),
         ceiling=_ceiling(scene, removal, read, end),
         flags=() if whole - bare >= INFORMATIVE else ("uninformative",),
-        reason="" if isfinite(value) else "the network says the same when everything is removed",
+        reason="" if isfinite(value) else otherwise,
         figures={
             "probability": whole,
             "probability_baseline": bare,
@@ -123,6 +131,16 @@ def along(
         },
         curves=_curves(courses, shown, whole, bare) | _of_chance(random, shown),
     )
+
+
+def kept_class(course: Course, sweep: Sweep) -> float:
+    """Return the mean over 10 to 90 % removed of whether the class still wins, by trapezoids."""
+    inside = (sweep.fractions > 0) & (sweep.fractions < 1)
+    where = sweep.fractions[inside]
+    wins = (sweep.logits[inside].argmax(1) == course.target).astype(np.float64)
+    if len(where) < 2:
+        return float(wins.mean()) if len(where) else nan
+    return float(trapezoid(wins, where) / np.ptp(where))
 
 
 def why_not(scene: Scene, removal: Removal) -> str:

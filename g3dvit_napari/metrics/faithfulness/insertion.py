@@ -14,7 +14,7 @@ from g3dvit_napari.metrics.faithfulness.courses import along
     needs={"network"},
     direction="higher",
     cost="many passes",
-    reference="Petsiuk et al. 2018, section 4.2",
+    reference="Petsiuk et al. 2018",
 )
 def insertion(
     evaluation: Evaluation,
