@@ -1,0 +1,1 @@
+"""What kind of map is it? These describe; they do not judge."""
