@@ -7,9 +7,10 @@ are drawn anew does not show what the network has learned. Torch is imported whe
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from g3dvit_napari.core.errors import SpecError
+from g3dvit_napari.core.errors import MethodError, SpecError, unknown_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,11 +21,19 @@ SPREAD = 0.02  # of tokens, positions and biases of positions, as in the code of
 _UNSEEN = "the network's weights cannot be drawn anew"
 
 
-def randomised(model: ModelHandle, seed: int = 0, down_to: int | None = None) -> ModelHandle:
+def randomised(
+    model: ModelHandle,
+    seed: int = 0,
+    down_to: int | None = None,
+    *,
+    stages: Sequence[str] | None = None,
+) -> ModelHandle:
     """Return a copy of a network with new random weights; the network itself is left as found.
 
     Every layer is initialised as its type is before training: norms to 1 and 0, running statistics
-    too. Positions and tokens of their own are drawn from a narrow normal distribution.
+    too. Positions and tokens of their own are drawn from a narrow normal distribution. All layers
+    are drawn from one stream, so that no two of them get the same weights; and a stage gets the
+    same ones of a seed, whichever others are drawn with it.
 
     Parameters
     ----------
@@ -35,11 +44,13 @@ def randomised(model: ModelHandle, seed: int = 0, down_to: int | None = None) ->
     down_to
         Draw anew from the head down to this block and keep what comes before it; None: everything.
         Of a convolutional network, a block is what leads to one of its feature maps.
+    stages
+        Draw these stages anew and keep the others; see `models.stages`. Not with `down_to`.
 
     Raises
     ------
     MethodError
-        When there is no such block.
+        When there is no such block or stage.
     SpecError
         When the network cannot be copied.
     """
@@ -47,22 +58,54 @@ def randomised(model: ModelHandle, seed: int = 0, down_to: int | None = None) ->
 
     from g3dvit_napari.models.handle import ModelHandle
 
+    drawn, words = _wanted(model, down_to, stages)
     with torch.inference_mode(False), torch.no_grad():
         network = _copy(model.network)
-        chosen = set(network.modules()) if down_to is None else _behind(model, network, down_to)
         network.to("cpu")  # the same numbers whatever the device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for module in network.modules():
-                if module in chosen:
-                    _draw(module)
+                _draw(module)
         network.to(model.device)
-    words = "all weights" if down_to is None else f"from the head down to block {down_to}"
+        if drawn is not None:
+            _restore(network, model.network, drawn)
     notes = (*model.checkpoint.get("notes", ()), f"randomised: {words}, seed {seed}")
     facts = {**model.checkpoint, "notes": notes}
     made = ModelHandle(network, model.spec, model.device, model.class_names, facts)
     made.anatomy = model.anatomy  # weights do not change it, and random ones may hide it
     return made
+
+
+def _wanted(
+    model: ModelHandle, down_to: int | None, stages: Sequence[str] | None
+) -> tuple[set[str] | None, str]:
+    """Return the names of what is drawn anew, None for everything, and that in words."""
+    from g3dvit_napari.models.as_found.capture import block_index
+    from g3dvit_napari.models.stages import HEAD, block_stage, stages_of
+
+    if down_to is not None and stages is not None:
+        raise MethodError("weights are drawn down to a block or by stages; leave one of them out")
+    if down_to is not None:
+        block = block_index(down_to, model.blocks)
+        chosen = [HEAD, *map(block_stage, range(block, model.blocks))]
+        words = f"from the head down to block {down_to}"
+    elif stages is not None:
+        chosen, words = list(stages), ", ".join(stages) or "nothing"
+    else:
+        return None, "all weights"
+    known = stages_of(model)
+    for name in chosen if stages is not None else ():
+        if name not in known:
+            raise MethodError(unknown_name("stage of this network", name, known))
+    return {tensor for name in chosen for tensor in known.get(name, ())}, words
+
+
+def _restore(network: nn.Module, original: nn.Module, drawn: set[str]) -> None:
+    """Give all but the tensors of these names their original values."""
+    before = {**dict(original.named_parameters()), **dict(original.named_buffers())}
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if name not in drawn:
+            tensor.copy_(before[name])
 
 
 def _copy(network: nn.Module) -> nn.Module:
@@ -73,43 +116,6 @@ def _copy(network: nn.Module) -> nn.Module:
             f"{_UNSEEN}: {type(network).__name__} cannot be copied ({error}); "
             "remove what hangs on its tensors, such as weight_norm"
         ) from error
-
-
-def _behind(model: ModelHandle, network: nn.Module, block: int) -> set[nn.Module]:
-    """Return the modules that are first entered at a block or after it, as one pass shows."""
-    import torch
-
-    from g3dvit_napari.models.as_found.capture import block_index, capturing
-
-    index = block_index(block, model.blocks)
-    sites = [site.name for site in model.anatomy.sites]
-    events: list[tuple[str, nn.Module]] = []
-
-    def note(kind: str) -> Any:
-        return lambda module, *_: events.append((kind, module))
-
-    hooks = [
-        hook
-        for module in network.modules()
-        for hook in (
-            module.register_forward_pre_hook(note("enter")),
-            module.register_forward_hook(note("leave")),
-        )
-    ]
-    image = torch.zeros(model.image_shape, dtype=model.dtype, device=model.device)
-    try:
-        with capturing(network):
-            network(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if model.anatomy.attention != "none":  # the site is the norm that its block begins with
-        start = events.index(("enter", network.get_submodule(sites[index])))
-    else:  # the site is the feature map that its block ends with
-        before = ("leave", network.get_submodule(sites[index - 1]))
-        start = len(events) - events[::-1].index(before) if index else 0
-    first = {module: place for place, (_, module) in reversed(list(enumerate(events)))}
-    return {module for module, place in first.items() if place >= start}
 
 
 def _draw(module: nn.Module) -> None:
