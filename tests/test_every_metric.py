@@ -10,6 +10,7 @@ import pytest
 
 from g3dvit_napari import api
 from g3dvit_napari.api.evaluating import evaluation_of, with_network
+from g3dvit_napari.api.explainer import explainer_of
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.controls import control
 from g3dvit_napari.core.evaluation import Evaluation, Scene
@@ -29,7 +30,8 @@ def judged(tiny_volume: Volume, tiny_model: ModelHandle) -> Evaluation:
     valid = np.ones(tiny_volume.shape, dtype=bool)
     valid[:, :, -3:] = False
     scene = Scene(placement, 2, truth=truth, valid=valid)
-    return evaluation_of(found, with_network(scene, tiny_model))
+    explainer = explainer_of(found, tiny_model)
+    return evaluation_of(found, with_network(scene, tiny_model), explainer)
 
 
 @pytest.mark.parametrize("name", METRICS)

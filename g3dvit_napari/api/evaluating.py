@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from g3dvit_napari.api.explainer import explainer_of
 from g3dvit_napari.api.explaining import explain, predict
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.atlas import atlas_of
 from g3dvit_napari.core.errors import MethodError, VolumeError
 from g3dvit_napari.core.evaluation import Evaluation, Mask, Scene
+from g3dvit_napari.core.explainer import Explainer
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.progress import Parts, Progress
 from g3dvit_napari.core.score import Judgement
@@ -99,7 +101,8 @@ def evaluate(
     for one in methods:
         explanation = _map_of(one, volume, model, number, parts)
         method = explanation.request.method
-        judged, scores = evaluation_of(explanation, scene), []
+        explainer, scores = explainer_of(explanation, model, parts), []
+        judged = evaluation_of(explanation, scene, explainer)
         for name, chosen in asked.items():
             if between is not None:
                 between()
@@ -141,7 +144,9 @@ def with_network(scene: Scene, model: ModelHandle, progress: Progress | None = N
     return replace(scene, network=engine)
 
 
-def evaluation_of(explanation: Explanation, scene: Scene) -> Evaluation:
+def evaluation_of(
+    explanation: Explanation, scene: Scene, explainer: Explainer | None = None
+) -> Evaluation:
     """Return an explanation as metrics see it."""
     placement = explanation.scaled.placement
     return Evaluation(
@@ -150,6 +155,8 @@ def evaluation_of(explanation: Explanation, scene: Scene) -> Evaluation:
         cells=placement.map_cells,
         signed=explanation.signed,
         degenerate=explanation.status != "ok",
+        explainer=explainer,
+        figures=explanation.figures,
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.cells import Cells
+from g3dvit_napari.core.explainer import Explainer
 from g3dvit_napari.core.fit import Placement
 from g3dvit_napari.core.network import Network
 from g3dvit_napari.core.removal import Unit
@@ -29,27 +30,6 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Kept = MutableMapping[Any, Any]
 T = TypeVar("T")
-
-
-class Explainer(Protocol):
-    """The method that made a map, ready to be asked again; each returns raw tokens (f h w)."""
-
-    @property
-    def stages(self) -> Sequence[str]:
-        """The parts of the network whose weights can be drawn anew, head first."""
-        ...
-
-    def again(self, image: NDArray[np.float32]) -> Floats:
-        """Explain the same class of another input (c f h w)."""
-        ...
-
-    def of_class(self, target: int) -> Floats:
-        """Explain another class of the same input."""
-        ...
-
-    def randomised(self, stages: Sequence[str], seed: int) -> Floats:
-        """Explain the same class of the same input to a network with these stages drawn anew."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +167,8 @@ class Evaluation:
         Whether the map is zero, constant or rounding noise: it then gets the chance value.
     explainer
         None for maps that no method made.
+    figures
+        What the method measured of itself, such as its completeness error.
     """
 
     tokens: Floats
@@ -195,6 +177,7 @@ class Evaluation:
     signed: bool = False
     degenerate: bool = False
     explainer: Explainer | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
     kept: Kept = field(default_factory=dict, init=False)  # of this map: its values, their order
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
@@ -204,7 +187,14 @@ class Evaluation:
     def of_map(self, tokens: NDArray[Any], cells: Cells | None = None) -> Evaluation:
         """Return the same scene with another map, such as a control."""
         values = np.asarray(tokens, dtype=np.float64)
-        return replace(self, tokens=values, cells=cells, degenerate=False, explainer=None)
+        return replace(
+            self, tokens=values, cells=cells, degenerate=False, explainer=None, figures={}
+        )
+
+    def like(self, tokens: NDArray[Any]) -> Evaluation:
+        """Return another map by the same method, on the same cells."""
+        values = np.asarray(tokens, dtype=np.float64)
+        return replace(self, tokens=values, degenerate=False, figures={})
 
     def on_units(self, unit: Unit) -> Floats:
         """Return the map's value (n) for each unit of the input, numbered along f h w."""

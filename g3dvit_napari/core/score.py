@@ -16,10 +16,14 @@ Flag = Literal["degenerate", "uninformative"]
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric's number along a path: the share that was removed, and what it led to."""
+    """A metric's number along a path: the share that was removed, and what it led to.
+
+    `labels` are the names of the places on the path, where they have any.
+    """
 
     fractions: tuple[float, ...]
     values: tuple[float, ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

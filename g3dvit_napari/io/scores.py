@@ -96,7 +96,11 @@ def _of_score(score: Score) -> dict[str, Any]:
         "reason": score.reason,
         "settings": _plain(score.settings),
         "curves": {
-            name: {"fractions": _plain(curve.fractions), "values": _plain(curve.values)}
+            name: {
+                "fractions": _plain(curve.fractions),
+                "values": _plain(curve.values),
+                **({"labels": list(curve.labels)} if curve.labels else {}),
+            }
             for name, curve in score.curves.items()
         },
     }

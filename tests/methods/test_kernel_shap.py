@@ -28,7 +28,9 @@ def test_all_coalitions_give_shapley_values(build: Any, image: Tensor) -> None:
     wanted = shapley_values(count, worth)[[3, 0]]
     assert wanted.min() < -1e-3 < 1e-3 < wanted.max()
     np.testing.assert_allclose(maps.values.reshape(2, -1), wanted, rtol=0, atol=1e-10)
-    assert maps.figures[0] == {"standard_error_mean": 0.0, "standard_error_max": 0.0}
+    ends = {"score": worth(frozenset(range(count)))[3], "score_baseline": worth(frozenset())[3]}
+    errors = {"standard_error_mean": 0.0, "standard_error_max": 0.0}
+    assert maps.figures[0] == pytest.approx({**ends, **errors})
 
 
 def test_captum_agrees() -> None:

@@ -89,7 +89,7 @@ def sampled_shares(game: Game, orders: list[Tensor]) -> Shares:
         ]
         values, sizes = (sum(parts) / 2 for parts in zip(*found, strict=True))
         estimate.add(values, sizes)
-    return Shares(estimate.mean, estimate.size, estimate.standard_error)
+    return Shares(estimate.mean, estimate.size, estimate.standard_error, worth[:2])
 
 
 def growing(order: Tensor) -> Iterator[Tensor]:

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class Shares(NamedTuple):
-    """What each player gets (k m), the size of the terms behind it, and its standard error."""
+    """What each player gets (k m), the size of the terms behind it, and its standard error.
+
+    `ends` are the explained numbers (2 k) with nobody present, and with everybody.
+    """
 
     values: Tensor
     magnitude: Tensor
     errors: Tensor
+    ends: Tensor
 
 
 class Game:
@@ -71,5 +75,8 @@ class Game:
         found = both.new_zeros(2, len(shares.values), len(sizes) + 1)  # the last one is nobody's
         found[..., self._numbers] = both
         values, magnitude = found[..., of_cells].numpy()
-        figures = error_figures(shares.errors)
+        figures = tuple(
+            {"score": float(all_), "score_baseline": float(none), **errors}
+            for none, all_, errors in zip(*shares.ends, error_figures(shares.errors), strict=True)
+        )
         return TokenMaps(values, magnitude, self.parts.cells, figures, self.parts.remarks)

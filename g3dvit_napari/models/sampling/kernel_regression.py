@@ -79,7 +79,7 @@ def solved(design: Design, ends: Tensor, worth: Tensor) -> Shares:
     values = hat @ gains + of_whole @ whole
     sizes = hat.abs() @ (worth.abs() + ends[0].abs()) + of_whole.abs() @ ends.abs().sum(0)[None]
     errors = _errors(hat, gains - present @ values) if design.drawn else torch.zeros_like(values)
-    return Shares(values.T, sizes.T, errors.T)
+    return Shares(values.T, sizes.T, errors.T, ends)
 
 
 def _errors(hat: Tensor, residuals: Tensor) -> Tensor:
