@@ -34,6 +34,8 @@ class Record:
         marks; None where that was not checked.
     seconds, metric_seconds
         What map and metric took.
+    figures, curves
+        What must be known to read the value, and what it was read from.
     forwards
         Passes that the method made, where they could be counted.
     versions
@@ -60,6 +62,7 @@ class Record:
     forwards: int | None = None
     method_settings: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
 
@@ -147,6 +150,7 @@ def of_score(score: Score) -> dict[str, Any]:
         "flags": tuple(score.flags),
         "reason": score.reason,
         "settings": dict(score.settings),
+        "figures": dict(score.figures),
         "curves": dict(score.curves),
     }
 

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from g3dvit_napari import api
-from g3dvit_napari.api.evaluating import evaluation_of
+from g3dvit_napari.api.evaluating import evaluation_of, with_network
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.benchmark.records.record import Key, Record, of_score
 from g3dvit_napari.benchmark.records.versions import versions
@@ -95,14 +95,17 @@ def scene_of(sitting: Sitting, seed: int) -> Scene:
     """Return what all maps of one volume share."""
     sample, model = sitting.sample, sitting.trained.model
     own = crc32(f"{seed} {sitting.trained.cell} {sample.name}".encode())  # noise of its own
-    return Scene(
+    scene = Scene(
         Placement(sample.volume, model.spec),
         sample.label,
         truth=sample.signal if sample.signal.any() else None,
         distractor=sample.distractor if sample.distractor.any() else None,
+        brain=sample.valid,
         valid=sample.valid,
+        twin=Placement(sample.twin_volume, model.spec).to_tensor(),
         seed=own,
     )
+    return with_network(scene, model)
 
 
 @dataclass(frozen=True)
