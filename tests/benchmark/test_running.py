@@ -19,7 +19,7 @@ from g3dvit_napari.benchmark.running.columns import column, columns_named
 from g3dvit_napari.benchmark.running.plan import Plan, plan_of
 from g3dvit_napari.benchmark.running.rows import known_rows, method_row, rows_named, served
 from g3dvit_napari.benchmark.running.run import run
-from g3dvit_napari.benchmark.sample import Trained
+from g3dvit_napari.benchmark.running.trained import Trained
 from g3dvit_napari.core.controls import CONTROLS
 from g3dvit_napari.core.errors import Cancelled, MethodError
 from g3dvit_napari.core.types import Volume

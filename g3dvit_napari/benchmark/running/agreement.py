@@ -17,7 +17,7 @@ import numpy as np
 from g3dvit_napari import api
 from g3dvit_napari.benchmark.records.record import Record
 from g3dvit_napari.benchmark.running.rows import Row
-from g3dvit_napari.benchmark.sample import KnownSample, Trained
+from g3dvit_napari.benchmark.running.trained import KnownSample, Trained
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.summaries.agreement import Agreement, agreement_of
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from g3dvit_napari import api
 from g3dvit_napari.api.evaluating import evaluation_of, with_network
+from g3dvit_napari.api.explainer import explainer_of
 from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.benchmark.records.record import Key, Record, of_score
 from g3dvit_napari.benchmark.records.versions import versions
@@ -20,7 +21,7 @@ from g3dvit_napari.benchmark.running.agreement import agreements
 from g3dvit_napari.benchmark.running.columns import Column
 from g3dvit_napari.benchmark.running.plan import Plan
 from g3dvit_napari.benchmark.running.rows import Row
-from g3dvit_napari.benchmark.sample import KnownSample, Trained
+from g3dvit_napari.benchmark.running.trained import KnownSample, Trained
 from g3dvit_napari.core.controls import control
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 from g3dvit_napari.core.evaluation import Evaluation, Scene
@@ -165,11 +166,15 @@ def _map_of(sitting: Sitting, scene: Scene, row: Row) -> Judged:
             **row.settings,
         )
     seconds = time.perf_counter() - started
-    return Judged(evaluation_of(explanation, scene), seconds, count(), explanation)
+    judged = evaluation_of(explanation, scene, explainer_of(explanation, model))
+    return Judged(judged, seconds, count(), explanation)
 
 
 def _record(blank: Record, column: Column, evaluation: Evaluation) -> Record:
     started = time.perf_counter()
+    if "brain" in column.entry.needs and evaluation.scene.valid is not None:
+        # How much lies in the brain cannot be seen where nothing else counts.
+        evaluation = replace(evaluation, scene=replace(evaluation.scene, valid=None))
     score = scored(column.metric, evaluation, column.settings)
     seconds = time.perf_counter() - started
     return replace(blank, metric=column.name, metric_seconds=seconds, **of_score(score))

@@ -17,7 +17,7 @@ from g3dvit_napari.benchmark.records.versions import versions
 from g3dvit_napari.benchmark.running.judging import Sitting, judge
 from g3dvit_napari.benchmark.running.plan import Plan
 from g3dvit_napari.benchmark.running.rows import served
-from g3dvit_napari.benchmark.sample import Trained
+from g3dvit_napari.benchmark.running.trained import Trained
 from g3dvit_napari.core.progress import Progress
 
 _prepared: list[

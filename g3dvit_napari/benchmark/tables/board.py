@@ -20,6 +20,11 @@ from g3dvit_napari.benchmark.running.rows import known_rows
 from g3dvit_napari.core.score import Direction
 
 Floats = NDArray[np.float64]
+# Won by a map of next to nothing, or of everything; or necessary, and no sign of quality.
+UNRANKED = frozenset(
+    ("pixel_accuracy", "precision", "recall", "model_randomisation", "efficient_randomisation",
+     "class_sensitivity", "max_sensitivity", "mean_sensitivity", "completeness")
+)  # fmt: skip
 Where = tuple[str, str, str]  # cell, family, column
 
 
@@ -107,7 +112,11 @@ class Board:
 
     def ranked(self, family: str = "vit") -> list[str]:
         """Return the metrics that say which map is better."""
-        return [c for c in self.columns(family) if self._direction(family, c) != "none"]
+        return [
+            column
+            for column in self.columns(family)
+            if self._direction(family, column) != "none" and column.split()[0] not in UNRANKED
+        ]
 
     @cached_property
     def rows(self) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from g3dvit_napari.benchmark.statistics.critical_difference import critical_difference
 from g3dvit_napari.benchmark.statistics.friedman import Friedman, friedman, kendall_w
 from g3dvit_napari.benchmark.statistics.ranking import ranks_within
-from g3dvit_napari.benchmark.tables.board import Board, Floats, Group, title_of
+from g3dvit_napari.benchmark.tables.board import UNRANKED, Board, Floats, Group, title_of
 from g3dvit_napari.benchmark.tables.table import Cell, Table, p_value
 
 ENOUGH = 5  # networks, to say anything about other networks
@@ -113,7 +113,11 @@ def rank_table(every: Sequence[Ranked]) -> Table:
     ]
     head = ["method", "place (0 best, 1 worst)", *(title_of(one.column) for one in every)]
     left = sorted({row for one in every for row in one.left_out})
-    notes = ["Mean ranks, 1 is best; equal values share their mean rank."]
+    notes = [
+        "Mean ranks, 1 is best; equal values share their mean rank. Metrics that a map of nothing or "
+        "of everything wins, and checks that a map must pass and that say no more, rank nothing: "
+        f"{', '.join(sorted(UNRANKED))}."
+    ]
     if left:
         notes.append(f"Judged on too few volumes to be ranked everywhere: {', '.join(left)}.")
     return Table("ranks", "Average ranks", head, body, notes)
