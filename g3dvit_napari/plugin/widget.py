@@ -23,6 +23,7 @@ from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.leftovers import clear_away_soon
 from g3dvit_napari.plugin.picture.graphics import CanvasContext
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
@@ -180,6 +181,7 @@ class ExplainWidget(QWidget):
         for feature in self.features:
             feature.detach()
         self.controller.release()
+        clear_away_soon()
 
     def _layer(self) -> Layer | None:
         return chosen_layer(self._viewer, self.form.volume)
