@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from other_networks import OTHERS
 
 from g3dvit_napari import api
 from g3dvit_napari.api.evaluating import evaluation_of
@@ -23,6 +24,15 @@ from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.randomised import randomised
 
 Floats = NDArray[np.float64]
+SANE = (
+    "model_randomisation",
+    "efficient_randomisation",
+    "class_sensitivity",
+    "max_sensitivity",
+    "infidelity",
+    "faithfulness_correlation",
+)
+FEW = {"infidelity": {"draws": 8}, "faithfulness_correlation": {"draws": 8}}
 
 
 def explained(volume: Volume, model: ModelHandle, method: str, **asked: Any) -> Explanation:
@@ -150,3 +160,19 @@ def test_two_metrics_look_at_the_same_maps(
     for judgement in found:
         most, mean = judgement.scores
         assert 0 < mean.value < most.value
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_networks_that_are_not_ours(family: str) -> None:
+    model = OTHERS[family]()
+    before = {name: t.clone() for name, t in model.network.state_dict().items()}
+    data = np.random.default_rng(0).normal(size=model.image_shape[2:]).astype(np.float32)
+    volume = Volume(data, np.eye(4))
+    (found,) = api.evaluate(volume, model, ["saliency"], metrics=SANE, settings=FEW)
+    scores = {score.metric: score for score in found.scores}
+    assert [name for name, score in scores.items() if not np.isfinite(score.value)] == []
+    curve = scores["model_randomisation"].curves["cascading"]
+    blocks = [f"block {n}" for n in reversed(range(model.blocks))]
+    assert curve.labels[: 2 + model.blocks] == ("nothing", "head", *blocks)
+    assert ("position embedding" in curve.labels) == (family == "a ViT of somebody's own")
+    assert all(torch.equal(before[n], t) for n, t in model.network.state_dict().items())

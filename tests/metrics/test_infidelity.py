@@ -79,10 +79,14 @@ def test_equal_to_captum(kind: Any, normalise: bool, shape: tuple[int, ...]) -> 
         n_perturb_samples=16,
         normalize=normalise,
     )
-    settings = {"perturbation": kind, "normalise": normalise, "draws": 16}
+    settings = {"perturbation": kind, "normalise": normalise, "relative": False, "draws": 16}
     score = infidelity(judged(scene, tokens), **settings)
     assert score.value == pytest.approx(expected.item(), rel=1e-9)
     assert expected.item() > 1e-6
+    said = [network.of_array(changed[number].astype(np.float64))[0] for number in range(17)]
+    share = expected.item() / np.mean((said[0] - np.array(said[1:])) ** 2)
+    score = infidelity(judged(scene, tokens), **{**settings, "relative": True})
+    assert score.value == pytest.approx(share, rel=1e-6)
 
 
 def test_a_probability_by_hand() -> None:
@@ -97,7 +101,8 @@ def test_a_probability_by_hand() -> None:
     errors = [
         float(((image - x) * tokens).sum()) - (probability(image) - probability(x)) for x in others
     ]
-    score = infidelity(judged(scene, tokens), answer="probability", normalise=False, draws=8)
+    settings = {"answer": "probability", "normalise": False, "relative": False, "draws": 8}
+    score = infidelity(judged(scene, tokens), **settings)
     assert score.value == pytest.approx(np.mean(np.square(errors)))
 
 
@@ -114,13 +119,22 @@ def test_the_changes_are_what_they_are_called() -> None:
     assert {c[2] for c in corners} == set(range(9))
 
 
+def test_noise_falls_only_where_relevance_counts() -> None:
+    valid = np.zeros(SIZE, dtype=bool)
+    valid[:, 2:5] = True
+    scene = scene_of(function=linear(WEIGHTS))
+    object.__setattr__(scene, "valid", valid)
+    infidelity(judged(scene, WEIGHTS))
+    assert isinstance(scene.network, Known)
+    moved = np.any(np.stack(scene.network.asked)[:, 0] != picture(), axis=0)
+    np.testing.assert_array_equal(moved, valid)
+
+
 def test_a_map_of_zeros_gets_what_it_misses_and_a_constant_one_chance() -> None:
     scene = scene_of(function=Curved().of_array)
     zero = infidelity(judged(scene, np.zeros(SIZE)))
+    assert zero.value == zero.chance == pytest.approx(1)
     assert isinstance(scene.network, Known)
-    said = [Curved().of_array(image.astype(np.float64))[0] for image in scene.network.asked]
-    assert zero.value == pytest.approx(np.mean((said[0] - np.array(said[1:])) ** 2))
-    assert zero.value == pytest.approx(zero.chance)
     constant = infidelity(judged(scene, np.ones(SIZE)))
     assert constant.value == pytest.approx(constant.chance)
     assert len(scene.network.asked) == 65  # once for all maps
@@ -142,4 +156,6 @@ def test_what_cannot_be_said() -> None:
     score = infidelity(judged(value, WEIGHTS), answer="probability")
     assert isnan(score.value)
     assert "probability is not a finite number" in score.reason
+    still = scene_of(function=lambda _: np.array([2.0, 0.0]))
+    assert "moves the logit" in infidelity(judged(still, WEIGHTS)).reason
     assert infidelity(judged(scene_of(), WEIGHTS)).reason == "the network is not at hand"

@@ -90,6 +90,21 @@ def test_by_hand() -> None:
     assert doubled.value == pytest.approx(2 * mean.value, rel=0.15)
 
 
+def test_nothing_changes_where_relevance_does_not_count() -> None:
+    valid = np.zeros(SIZE, dtype=bool)
+    valid[:, 2:5] = True
+    scene, asked = scene_of(), []
+    object.__setattr__(scene, "valid", valid)
+
+    def note(x: Any) -> Any:
+        asked.append(x)
+        return x
+
+    scored("mean_sensitivity", judged(scene, picture(), explainer=Explains(note)))
+    moved = np.any(np.stack(asked) != picture(), axis=0)
+    np.testing.assert_array_equal(moved, valid)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_chance_is_that_of_a_map_that_is_drawn_anew(signed: bool) -> None:
     random = np.random.default_rng(2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from g3dvit_napari.core.evaluation import Evaluation, Scene
 from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.robustness.answers import Answer, asked, of_target
+from g3dvit_napari.metrics.robustness.answers import Answer, asked, of_target, stands_still
 
 Floats = NDArray[np.float64]
 Perturbation = Literal["gaussian", "box"]
@@ -34,30 +34,35 @@ def infidelity(
     perturbation: Perturbation = "gaussian",
     answer: Answer = "logit",
     normalise: bool = True,
+    relative: bool = True,
     draws: Annotated[int, {"min": 2, "max": 10000}] = 64,
 ) -> Score:
     """Return the mean square by which a map misses what small changes of the input do.
 
-    The mean over changes I of (β I·a - (F(x) - F(x - I)))²: the map a, on voxels and the same for
-    all channels, is read as what the answer loses per unit of input. Coarse maps count on every
-    voxel of a cell. Lower is better. Chance: the mean for the same map with its places shuffled. Of
-    a linear network the map w gets 0. The unit is that of the answer, squared. The network is asked
-    once per change and once for the image; all maps of a scene share the changes and the answers.
+    The mean over changes I of (β I·a - ΔF)², ΔF = F(x) - F(x - I), as a share of the mean ΔF²: the
+    map a, on voxels and the same for all channels, is read as what the answer loses per unit of
+    input. Coarse maps count on every voxel of a cell. Lower is better: of a linear network the map
+    w gets 0, a map of zeros 1. Chance: the mean for the same map with its places shuffled. Not
+    defined where no change moves the answer. The network is asked once per change and once for the
+    image; all maps of a scene share the changes and the answers.
 
     What fools it. Maps that are multiplied by the input (input × gradient, Integrated Gradients)
-    are no slopes, and lose against the gradient by definition. Without the factor β, the units of a
-    map decide, which are arbitrary for most. A map of zeros is good where the network hardly
-    reacts: read it beside chance.
+    are no slopes, and are judged as if they were. With β at 1 the units of a map decide, which are
+    arbitrary for most. Noise on every voxel at once averages out what single places do: on large
+    images most maps come close to chance, and boxes say more. A network that normalises every patch
+    blows noise in a constant background up to full size: say where relevance counts.
 
     Parameters
     ----------
     perturbation
-        "gaussian": noise of 5 % of the image's standard deviation on every voxel; "box": a random
-        box, a quarter of the image along each axis, set to zero.
+        "gaussian": noise of 5 % of the image's standard deviation on every voxel where relevance
+        counts; "box": a random box, a quarter of the image along each axis, set to zero.
     answer
         Which number of the class is followed: its logit or its probability.
     normalise
         Scale the map by the β that fits best, Σ (I·a) ΔF / Σ (I·a)²; if not, β is 1.
+    relative
+        As a share of the mean ΔF²; if not, in the unit of the answer, squared, as published.
     draws
         How many changes.
     """
@@ -66,9 +71,12 @@ def infidelity(
     answers = of_target(said, scene.target, answer)
     if not np.isfinite(answers).all():
         return undefined(f"the network's {answer} is not a finite number")
-    maps = _shuffled(evaluation)
+    changes, maps = answers[0] - answers[1:], _shuffled(evaluation)
+    if relative and stands_still(changes, answers):
+        return undefined(f"no change of the input moves the {answer}")
+    unit = float(np.mean(changes**2)) if relative else 1.0
     products = np.stack([maps @ change.sum(0).ravel() for change in changed.differences()])
-    misses = [_missed(column, answers[0] - answers[1:], normalise) for column in products.T]
+    misses = [_missed(column, changes, normalise) / unit for column in products.T]
     return Score(misses[0], float(np.mean(misses[1:])))
 
 
@@ -81,12 +89,21 @@ class Changed(Sequence[NDArray[np.float32]]):
         The image, which comes first.
     kind, draws, seed
         How it is changed, how often, and the seed of it.
+    counted
+        The voxels (f h w) that noise may fall on; all when not given.
     """
 
     def __init__(
-        self, image: NDArray[np.float32], kind: Perturbation, draws: int, seed: int
+        self,
+        image: NDArray[np.float32],
+        kind: Perturbation,
+        draws: int,
+        seed: int,
+        *,
+        counted: NDArray[np.bool_] | None = None,
     ) -> None:
         self._image, self._kind, self._draws, self._seed = image, kind, draws, seed
+        self._counted = np.True_ if counted is None else counted
 
     def __len__(self) -> int:
         return self._draws + 1
@@ -107,7 +124,7 @@ class Changed(Sequence[NDArray[np.float32]]):
             yield self._image.astype(np.float64) - self[number]
 
     def _noisy(self, random: np.random.Generator) -> Floats:
-        noise = random.standard_normal(self._image.shape)
+        noise = random.standard_normal(self._image.shape) * self._counted
         return self._image - SPREAD * float(self._image.std()) * noise
 
     def _holed(self, random: np.random.Generator) -> NDArray[np.float32]:
@@ -124,7 +141,7 @@ def _answered(
 ) -> tuple[Changed, tuple[Floats, Floats]]:
     """Return the changed images, and the answers to the image and to each of them."""
     network = asked(scene)
-    changed = Changed(network.image, kind, draws, scene.seed)
+    changed = Changed(network.image, kind, draws, scene.seed, counted=scene.counted_input)
     said = scene.once(("infidelity", kind, draws), lambda: network.answers(changed))
     return changed, said
 

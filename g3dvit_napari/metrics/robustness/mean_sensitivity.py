@@ -34,7 +34,9 @@ def mean_sensitivity(
 
     What fools it. A constant map is perfect, and so is one that sees the position embedding alone:
     pair it with a score of localisation or faithfulness. The noise of a method that samples is not
-    counted: its seed stays the same.
+    counted: its seed stays the same. A network that normalises every patch, as the vit_3d families
+    do, blows the least change of a constant background up to full size, and any map of it moves:
+    say where relevance counts, and nothing changes elsewhere.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def relative_changes(evaluation: Evaluation, radius: float, draws: int) -> Float
     """Return ‖a(x + d) - a(x)‖ / ‖a(x)‖ (draws) for random d; all NaN where a(x) is zero.
 
     Every value of d is uniform between -r and r, r being `radius` per cent of the standard
-    deviation of x. The explained class stays the same.
+    deviation of x; where relevance does not count it is zero. The explained class stays the same.
     """
     size = float(np.linalg.norm(evaluation.as_meant))
     if size == 0:
@@ -42,7 +42,8 @@ def _explained_again(evaluation: Evaluation, radius: float, draws: int) -> list[
 
     def made() -> list[Floats]:
         image = scene.placement.to_tensor()
-        return [explainer.again(image + d) for d in changes_of(image, radius, draws, scene.seed)]
+        changes = changes_of(image, radius, draws, scene.seed)
+        return [explainer.again(image + change * scene.counted_input) for change in changes]
 
     return evaluation.once(("explained again", radius, draws), made)
 
