@@ -19,6 +19,8 @@ REMEMBERED_MARKS = {
     "colorbar": "display",
     "scale_bar": "display",
     "caption": "display",
+    "crosshair": "display",
+    "peak_mark": "display",
 }
 
 

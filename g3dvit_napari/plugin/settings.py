@@ -25,6 +25,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "colorbar": True,
         "scale_bar": True,
         "caption": True,
+        "crosshair": False,
+        "peak_mark": True,
         "hint_seen": False,
     },
     "qa": {"go_on": True, "rater": ""},

@@ -24,6 +24,7 @@ from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
 from g3dvit_napari.plugin.leftovers import clear_away_soon
+from g3dvit_napari.plugin.picture.crosshair_desk import CrosshairDesk
 from g3dvit_napari.plugin.picture.graphics import CanvasContext
 from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
@@ -93,6 +94,7 @@ class ExplainWidget(QWidget):
         watch = DeviceWatch(self.form, self.controller)
         sides = SidesDesk(viewer, self.controller, self.form, chosen)
         places = open_places(viewer, self.controller, self.form)
+        crosshair = CrosshairDesk(viewer, self.controller, self.form, chosen, places.jumped)
         compare = CompareDesk(self.controller, self.form.compare, self.form.difference)
         tuning = TuningDesk(viewer, self.controller, self.form.threshold)
         asked = (prediction, tuning, history)
@@ -101,7 +103,7 @@ class ExplainWidget(QWidget):
         pages = (*asked, compare, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         context = CanvasContext(viewer, self.form)
-        return (*pages, sides, welcome, watch, self.subjects, context)
+        return (*pages, sides, crosshair, welcome, watch, self.subjects, context)
 
     def load_checkpoint(self, path: str, spec: str | None = None) -> None:
         """Load a checkpoint as if it had been chosen in the form."""

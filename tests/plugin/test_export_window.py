@@ -106,6 +106,48 @@ def test_pictures_have_the_size_asked_for_and_the_same_content(
     assert canvas_state(viewer) == before
 
 
+def scale_bar(picture: np.ndarray, factor: int) -> tuple[int, int, int]:
+    """Return length, thickness and height of ticks of the bar at the lower right, in pixels."""
+    height, width = picture.shape[:2]
+    corner = picture[height - 22 * factor :, width // 2 :].min(axis=-1) > 150  # below the words
+    lengths = [max(map(len, "".join(".#"[int(on)] for on in row).split("."))) for row in corner]
+    length = max(lengths)
+    line = np.flatnonzero(np.array(lengths) > 0.9 * length)
+    end = int(np.flatnonzero(corner[line[0]]).max())
+    column = corner[:, end - 1]
+    return length, len(line), int(column.sum())
+
+
+@pytest.mark.parametrize("background", ["window", "white"])
+def test_the_scale_bar_grows_with_the_picture(qtbot, widget, answer, tmp_path, background) -> None:
+    box, found = widget.form.export, {}
+    box.backgrounds.choose(background)
+    for factor in (1, 4):
+        box.sizes.choose(factor)
+        answer(tmp_path / f"{factor}.png")
+        saved(qtbot, widget, box.picture)
+        picture = np.asarray(Image.open(tmp_path / f"{factor}.png"))
+        found[factor] = scale_bar(255 - picture if background == "white" else picture, factor)
+    once, larger = found[1], found[4]
+    assert larger[0] == pytest.approx(4 * once[0], abs=6)
+    assert larger[1] == pytest.approx(4 * once[1], abs=3)
+    assert larger[2] == pytest.approx(4 * once[2], abs=6)
+    bar = widget._viewer.canvas.overlays["scale_bar"]
+    assert (bar.colored, bar.font_size) == (False, 10)
+
+
+def test_a_bar_that_the_user_put_elsewhere_stays_there(qtbot, widget, answer, tmp_path) -> None:
+    widget._viewer.canvas.overlays["scale_bar"].position = "bottom_left"
+    box = widget.form.export
+    box.sizes.choose(2)
+    answer(tmp_path / "two.png")
+    saved(qtbot, widget, box.picture)
+    picture = np.asarray(Image.open(tmp_path / "two.png"))
+    height, width = picture.shape[:2]
+    assert picture[height * 9 // 10 :, width * 2 // 3 :].max() < 100
+    assert picture[height * 9 // 10 :, : width // 3].max() > 200
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the reader's
 def test_turntable_is_written_and_read_back(qtbot, widget, answer, tmp_path) -> None:
     box, viewer = widget.form.export, widget._viewer

@@ -9,10 +9,11 @@ from qtpy.QtCore import Qt
 
 from g3dvit_napari.plugin.picture.colormaps import SIGNED_MAPS, UNSIGNED_MAPS, base_name
 from g3dvit_napari.plugin.picture.layers import to_layer_data
-from g3dvit_napari.plugin.picture.marks_box import MARKS, MarksBox, preview
+from g3dvit_napari.plugin.picture.marks_box import MarksBox, preview
 from g3dvit_napari.plugin.widget import ExplainWidget
 
 pytestmark = pytest.mark.usefixtures("api")
+MARKS = ("letters", "colorbar", "scale_bar", "caption")  # those that are no layer
 
 
 @pytest.fixture

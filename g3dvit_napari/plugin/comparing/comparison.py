@@ -26,7 +26,8 @@ SCALE_WORDS = "g3dvit_scale"  # our overlay on the canvas
 SPACING = 6  # pixels between two cells
 BAR_SIZE = (12, 90)
 WORDS_SIZE = 8.0  # points, of what is said once for all cells
-BELOW, LEAST_ROOM = 40.0, 0.4  # pixels of a cell for the scale bar; share of it for the head
+ABOVE, BELOW = 14.0, 40.0  # pixels of a cell: around its caption, for the scale bar
+LEAST_ROOM = 0.4  # of a cell for the head
 
 
 class Comparison:
@@ -207,7 +208,7 @@ class Comparison:
             anatomy.name_overlay.font_size = size
         self._write_captions()
         self._viewer.fit_to_view()
-        above = height_px([anatomy.name for _, anatomy, _ in self._all], size)
+        above = ABOVE + height_px([anatomy.name for _, anatomy, _ in self._all], size)
         self._make_room(above, height / rows)
 
     def _make_room(self, above: float, height: float) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from g3dvit_napari.core.errors import ExportError
+from g3dvit_napari.plugin.export import scale_bar
+from g3dvit_napari.plugin.picture.line_layer import growing
 
 Background = Literal["window", "black", "white"]
 Pixels = NDArray[np.uint8]
@@ -33,11 +35,17 @@ def photograph(viewer: Any, width: int, height: int, background: Background = "w
     """
     now = screen_size(viewer)
     factor = min(width / now[0], height / now[1])
+    length = viewer.canvas.overlays["scale_bar"].length or bar_length(viewer.scene.camera.zoom)
     with ExitStack() as stack:
-        stack.enter_context(_enlarged(viewer, factor))
+        stack.enter_context(growing(viewer))
         stack.enter_context(_before(viewer, background))
+        bar = scale_bar.of_viewer(viewer, factor, length)
+        stack.enter_context(_enlarged(viewer, factor, length))
+        if bar is not None:
+            stack.enter_context(_unseen_bar(viewer, factor))
         taken = viewer.screenshot(size=(height, width), canvas_only=True, flash=False)
-    return _exactly(np.ascontiguousarray(taken[..., :3]), width, height)
+    picture = _exactly(np.ascontiguousarray(taken[..., :3]), width, height)
+    return picture if bar is None else bar.onto(picture)
 
 
 def _exactly(taken: Pixels, width: int, height: int) -> Pixels:
@@ -70,7 +78,22 @@ def _before(viewer: Any, background: Background) -> Iterator[None]:
 
 
 @contextmanager
-def _enlarged(viewer: Any, factor: float) -> Iterator[None]:
+def _unseen_bar(viewer: Any, factor: float) -> Iterator[None]:
+    """Let napari's scale bar keep a place as large as the one that is drawn there."""
+    bar = viewer.canvas.overlays["scale_bar"]
+    names = ("colored", "color", "font_size")
+    before = [(name, getattr(bar, name)) for name in names]
+    bar.font_size = scale_bar.size_in_place(bar.font_size / factor, factor)
+    bar.color, bar.colored = scale_bar.CLEAR, True
+    try:
+        yield
+    finally:
+        for name, value in before:
+            setattr(bar, name, value)
+
+
+@contextmanager
+def _enlarged(viewer: Any, factor: float, length: float) -> Iterator[None]:
     """Let all that is written on the canvas grow with it; otherwise it would be tiny."""
     tiling, bar = viewer.canvas.overlay_tiling, viewer.canvas.overlays["scale_bar"]
     undo: list[tuple[Any, str, Any]] = [(tiling, "padding", tiling.padding)]
@@ -78,7 +101,6 @@ def _enlarged(viewer: Any, factor: float) -> Iterator[None]:
     undo += [(camera, "zoom", camera.zoom), (bar, "length", bar.length)]
     for overlay in _written(viewer):
         undo += [(overlay, n, getattr(overlay, n)) for n in _GROWING if hasattr(overlay, n)]
-    length = bar.length or bar_length(camera.zoom)
     try:
         for thing, name, value in undo:
             setattr(thing, name, length if name == "length" else _grown(value, factor))

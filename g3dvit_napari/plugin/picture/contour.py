@@ -9,6 +9,7 @@ from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
 
 from g3dvit_napari.plugin.picture.layers import KEY, entry_of, role_of
+from g3dvit_napari.plugin.picture.line_layer import insert_quietly, is_held, line_layer
 from g3dvit_napari.plugin.picture.outline import block_outline, smooth_outline
 
 Array = NDArray[Any]
@@ -74,7 +75,8 @@ class Contour:
 
     def _on_moved(self, event: object = None) -> None:
         del event
-        if self._map is None or int(self._viewer.dims.ndisplay) != 2:
+        there = self._map is not None and self._map in self._viewer.layers
+        if self._map is None or not there or int(self._viewer.dims.ndisplay) != 2:
             return
         lines, against = self._lines(self._map)
         layer = self.layer or self._add(self._map)
@@ -91,7 +93,7 @@ class Contour:
     def _on_zoomed(self, event: object = None) -> None:
         del event
         layer = self.layer
-        if layer is not None and self._map is not None:
+        if layer is not None and self._map is not None and not is_held(layer):
             layer.edge_width = self._width(self._map)
 
     def _width(self, map_layer: Image) -> float:
@@ -104,25 +106,9 @@ class Contour:
             place |= {"scale": (_step_of(map_layer),) * 3, "translate": map_layer.translate}
         else:
             place |= {"affine": map_layer.affine}
-        name = map_layer.name + SUFFIX
-        entry = {"role": ROLE, "anatomy": self.anatomy_id, "name": name}
-        layer = Vectors(
-            np.empty((0, 2, 3)),
-            ndim=3,
-            name=name,
-            metadata={KEY: entry},
-            vector_style="line",
-            edge_width=self._width(map_layer),
-            edge_color=FOR,
-            opacity=1.0,
-            blending="translucent_no_depth",
-            **place,
-        )
-        selection = self._viewer.layers.selection
-        selected, active = set(selection), selection.active
-        self._viewer.layers.insert(self._viewer.layers.index(map_layer) + 1, layer)
-        self._viewer.layers.selection = selected
-        selection.active = active
+        name, entry = map_layer.name + SUFFIX, {"role": ROLE, "anatomy": self.anatomy_id}
+        layer = line_layer(name, entry, place, self._width(map_layer), FOR)
+        insert_quietly(self._viewer, layer, self._viewer.layers.index(map_layer) + 1)
         return layer
 
     @staticmethod

@@ -17,7 +17,18 @@ MARKS = {
     "colorbar": ("Colour &bar", "Which colour is which relevance; the threshold is a gap in it."),
     "scale_bar": ("Scale ba&r", "How long some millimetres are, in slices and volumes."),
     "caption": ("Captio&n", "Class, probability, method and threshold in the upper corner."),
+    "crosshair": (
+        "Cross&hair",
+        "Lines through the point that the slices cross at; a click on a slice takes it there.\n"
+        "In slices of a single map or volume. Saved pictures have it while it is on.",
+    ),
+    "peak_mark": (
+        "Pea&k ring",
+        "A ring around the peak one has jumped to, in the slices it lies in.\n"
+        "Saved pictures have it while it is on.",
+    ),
 }
+OFF_AT_FIRST = ("crosshair",)  # the lines would cross what one looks at
 _PREVIEW = QSize(44, 12)
 _TIPS = {
     "unsigned_colours": "Colours of the map. Equal steps of relevance look equally large in them.",
@@ -27,7 +38,7 @@ _TIPS = {
 
 
 class MarksBox(Section):
-    """Colour maps, one list for each kind of map, and four switches."""
+    """Colour maps, one list for each kind of map, and a switch per mark."""
 
     changed = Signal(str, object)  # what, its value
 
@@ -41,7 +52,7 @@ class MarksBox(Section):
         cells.setHorizontalSpacing(2)
         for number, (name, (text, tip)) in enumerate(MARKS.items()):
             mark = self.marks[name] = QCheckBox(text)
-            mark.setChecked(True)
+            mark.setChecked(name not in OFF_AT_FIRST)
             explain(mark, tip)
             mark.toggled.connect(lambda on, name=name: self.changed.emit(name, on))
             cells.addWidget(mark, number // 2, number % 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from g3dvit_napari.core.atlas import Atlas
 from g3dvit_napari.core.types import Explanation
@@ -36,6 +36,8 @@ def open_places(viewer: Any, controller: Controller, form: Any) -> PlacesDesk:
 
 class PlacesDesk(QObject):
     """Stands behind the page of places."""
+
+    jumped = Signal(object)  # the point (z y x) of the canvas
 
     def __init__(self, viewer: Any, controller: Controller, box: PlacesBox, line: ReadOut) -> None:
         super().__init__()
@@ -123,7 +125,9 @@ class PlacesDesk(QObject):
     def _on_place_chosen(self, row: Any) -> None:
         place, anatomy = place_of(row), self._controller.anatomy
         if place is not None and self._sight is not None and anatomy is not None:
-            jump(self._viewer, self._sight.ground.canvas(place.index), anatomy)
+            point = self._sight.ground.canvas(place.index)
+            jump(self._viewer, point, anatomy)
+            self.jumped.emit(point)
 
     def _on_mouse_moved(self, _viewer: Any, event: Any) -> None:
         sight = self._sight

@@ -1,0 +1,106 @@
+"""Crosshair and peak ring in a real window, by mouse; in saved pictures only while they are on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_heads import head
+from PIL import Image
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QOpenGLWidget
+
+from g3dvit_napari.plugin.picture.crosshair import RADIUS
+from g3dvit_napari.plugin.picture.layers import to_layer_data
+from g3dvit_napari.plugin.places.places_box import PlacesBox
+from g3dvit_napari.plugin.widget import open_form
+
+pytestmark = [pytest.mark.window, pytest.mark.usefixtures("api")]
+
+
+@pytest.fixture
+def widget(qtbot, make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(980, 640)
+    data, keywords = to_layer_data(head())
+    viewer.add_image(data, **keywords)
+    widget = open_form(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained):
+        widget.compute()
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    return widget
+
+
+def green(picture: np.ndarray) -> np.ndarray:
+    """Return where (n, row and column) the colour of the crosshair is."""
+    red, green, blue = picture[..., :3].astype(int).transpose(2, 0, 1)
+    return np.argwhere((green - red > 60) & (green - blue > 40))
+
+
+def photograph(widget) -> np.ndarray:
+    for _ in range(4):
+        QApplication.processEvents()
+    return np.asarray(widget._viewer.screenshot(canvas_only=True, flash=False))
+
+
+def click(button) -> None:
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_a_click_on_the_slice_takes_the_crosshair_there(qtbot, widget, screenshots) -> None:
+    viewer = widget._viewer
+    widget.form.turn_to("Look")
+    assert len(green(photograph(widget))) == 0
+    click(widget.form.marks.marks["crosshair"])
+    shot = photograph(widget)
+    rows, columns = green(shot).T
+    before = viewer.dims.point
+    assert np.ptp(rows) > 100 < np.ptp(columns)
+    canvas = next(iter(widget.window().findChildren(QOpenGLWidget)))
+    place = QPoint(canvas.width() // 2 + 40, canvas.height() // 2 - 30)
+    QTest.mouseMove(canvas, place)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+    qtbot.waitUntil(lambda: viewer.dims.point != before)
+    assert viewer.dims.point[0] == before[0]  # the slice stays
+    shot = photograph(widget)
+    rows, columns = green(shot).T
+    scale = shot.shape[1] / canvas.width()
+    assert np.median(columns[np.abs(rows - np.median(rows)) > 25]) == pytest.approx(
+        place.x() * scale, abs=6
+    )
+    Image.fromarray(shot).save(screenshots / "crosshair.png")
+    click(widget.form.marks.marks["crosshair"])
+    assert len(green(photograph(widget))) == 0
+
+
+def test_a_row_of_places_marks_its_peak_and_saved_pictures_have_it_while_on(
+    qtbot, widget, tmp_path, monkeypatch
+) -> None:
+    widget.form.turn_to("Places")
+    table = widget.form.findChild(PlacesBox).peaks
+    qtbot.waitUntil(lambda: table.model().rowCount() > 0)
+    QApplication.processEvents()
+    cell = table.visualRect(table.model().index(0, 1)).center()
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    widget.form.turn_to("Look")
+    QApplication.processEvents()
+    box, pictures = widget.form.export, []
+    for name in ("with", "without"):
+        path = tmp_path / f"{name}.png"
+        monkeypatch.setattr(
+            "qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_, p=path: (p, "")
+        )
+        with qtbot.waitSignal(widget.export.saved, timeout=60_000):
+            click(box.picture)
+        qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+        pictures.append(np.asarray(Image.open(path)))
+        click(widget.form.marks.marks["peak_mark"])
+    ring, none = (green(picture) for picture in pictures)
+    assert len(none) == 0
+    assert len(ring) > 30
+    height, width = np.ptp(ring, axis=0) + 1
+    factor = box.size_px[0] / box._screen[0]
+    assert height == pytest.approx(factor * 2 * RADIUS, abs=factor * 4)  # it grows along
+    assert width == pytest.approx(height, abs=4)
