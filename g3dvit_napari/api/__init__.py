@@ -14,6 +14,7 @@ from g3dvit_napari.api.files import (
     load_volume,
     save,
 )
+from g3dvit_napari.api.passes import Passes, passes_of
 from g3dvit_napari.core.score import Judgement, Score
 from g3dvit_napari.core.spec import ModelSpec
 from g3dvit_napari.core.types import (
@@ -38,6 +39,7 @@ __all__ = [
     "ExplanationRequest",
     "Judgement",
     "ModelSpec",
+    "Passes",
     "Prediction",
     "Score",
     "Threshold",
@@ -51,6 +53,7 @@ __all__ = [
     "load_frames",
     "load_model",
     "load_volume",
+    "passes_of",
     "predict",
     "randomised",
     "rethreshold",

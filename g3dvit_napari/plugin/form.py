@@ -30,8 +30,11 @@ from g3dvit_napari.plugin.picture.view_box import ViewBox
 from g3dvit_napari.plugin.threshold.threshold_box import ThresholdBox
 
 WIDTH = 300
-PAGES = ("Explain", "Compare", "Look", "Places", "Time", "QA")  # from left to right
-_TABS = "QTabBar::tab { padding: 5px 2px; min-width: 0px; min-height: 16px; }"  # fit into 280 px
+PAGES = ("Explain", "Compare", "True?", "Look", "Places", "Time", "QA")  # from left to right
+_TABS = (  # fit into 280 px; Qt 5 takes the size from the bar, Qt 6 from the tab
+    "QTabBar { font-size: 11px; }"
+    "QTabBar::tab { font-size: 11px; padding: 5px 2px; min-width: 0px; min-height: 16px; }"
+)
 _SPECS = (".yaml", ".yml")
 
 

@@ -23,6 +23,7 @@ from g3dvit_napari.plugin.following import Following
 from g3dvit_napari.plugin.form import ExplainForm
 from g3dvit_napari.plugin.history.desk import HistoryDesk
 from g3dvit_napari.plugin.jobs import LoadedModel
+from g3dvit_napari.plugin.judging.desk import open_judging
 from g3dvit_napari.plugin.leftovers import clear_away_soon
 from g3dvit_napari.plugin.picture.crosshair_desk import CrosshairDesk
 from g3dvit_napari.plugin.picture.graphics import CanvasContext
@@ -100,7 +101,8 @@ class ExplainWidget(QWidget):
         asked = (prediction, tuning, history)
         series = SeriesDesk(viewer, self.controller, self.form)
         history.leave_out(series.browses)
-        pages = (*asked, compare, self.looks, self.export, places, series)
+        judging = open_judging(viewer, self.controller, self.form)
+        pages = (*asked, compare, judging, self.looks, self.export, places, series)
         self.subjects = SubjectDesk(viewer, self.controller, self.form, self._settings)
         context = CanvasContext(viewer, self.form)
         return (*pages, sides, crosshair, welcome, watch, self.subjects, context)

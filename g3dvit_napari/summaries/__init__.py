@@ -5,8 +5,10 @@ from g3dvit_napari.summaries.clusters import Clusters, Peak, clusters_of
 from g3dvit_napari.summaries.extent import Extent, Kept, Sizes, clusters_at, extent_of
 from g3dvit_napari.summaries.quality import Quality, quality_of
 from g3dvit_napari.summaries.regions import Region, Regions, region_shares
+from g3dvit_napari.summaries.verdict import NOT_YET, Verdict, verdict_of
 
 __all__ = [
+    "NOT_YET",
     "Agreement",
     "Clusters",
     "Extent",
@@ -16,10 +18,12 @@ __all__ = [
     "Region",
     "Regions",
     "Sizes",
+    "Verdict",
     "agreement_of",
     "clusters_at",
     "clusters_of",
     "extent_of",
     "quality_of",
     "region_shares",
+    "verdict_of",
 ]

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import made_scores
 from made_heads import explanation_of
 
 from g3dvit_napari import summaries
 from g3dvit_napari.core.device import DeviceState
 from g3dvit_napari.core.errors import CheckpointError
 from g3dvit_napari.core.registry import Entry, Parameter
+from g3dvit_napari.core.score import Judgement, Score
 from g3dvit_napari.core.types import (
     Explanation,
     ExplanationRequest,
@@ -101,6 +103,7 @@ class StandIn:
     """Has the names of `g3dvit_napari.api`; remembers how it was called."""
 
     METHODS = ENTRIES
+    METRICS = made_scores.METRICS
     summaries = summaries
     load_atlas = staticmethod(read_atlas)
     save_table = staticmethod(save_table)
@@ -115,6 +118,7 @@ class StandIn:
         self.status = "ok"
         self.handle = Handle()
         self.broken: set[str] = set()  # checkpoints that cannot be read
+        self.scores: dict[str, Score] = dict(made_scores.SCORES)
         self.stopped = self.running = self.most_at_once = 0
 
     def load_model(self, path: str, spec: str | None, device: str) -> Handle:
@@ -172,6 +176,45 @@ class StandIn:
         )
         request = ExplanationRequest(method, number, parameters, threshold, objective, against)
         return replace(made, request=request)
+
+    def evaluate(
+        self,
+        volume: Volume,
+        model: Handle,
+        methods: tuple[str | Explanation, ...],
+        target: int,
+        *,
+        metrics: tuple[str, ...],
+        progress: Callable[[float, str], None],
+        between: Callable[[], None],
+        **masks: Any,
+    ) -> list[Judgement]:
+        assert model is self.handle
+        self._called("evaluate", methods=methods, target=target, metrics=metrics, **masks)
+        found = []
+        for one in methods:
+            made = one if not isinstance(one, str) else None
+            if made is None:
+                asked = ExplanationRequest(one, target)
+                made = replace(explanation_of(volume, target=target), request=asked)
+            for name in metrics:
+                between()
+                for step in range(self.steps):
+                    progress(step / self.steps, f"{made.request.method}: {name}")
+                    self.work(self.pause)
+            scores = tuple(made_scores.score_of(name, self.scores) for name in metrics)
+            found.append(Judgement(made, scores))
+        return found
+
+    def passes_of(
+        self, _model: Handle, _made: Explanation, methods: tuple[str, ...], metrics: tuple[str, ...]
+    ) -> Any:
+        self._called("passes_of", methods=methods, metrics=metrics)
+        return made_scores.counted(metrics)
+
+    def save_scores(self, judgements: tuple[Judgement, ...], folder: str) -> list[Path]:
+        self._called("save_scores", folder=folder, judgements=judgements)
+        return [Path(folder) / "map_scores.json"]
 
     def predict(
         self, volume: Volume, model: Handle, progress: Callable[[float, str], None]

@@ -146,6 +146,14 @@ class RowTable(QTableView):
             width = max(metrics.horizontalAdvance(word) for word in words) + _PADDING
             self.setColumnWidth(number, width if column.right else min(width, _WIDEST))
 
+    def fit_rows(self, most: int) -> None:
+        """Be as high as the rows, up to so many."""
+        rows = min(max(len(self.rows), 1), most) * _ROW_HEIGHT
+        bar = self.horizontalScrollBar().sizeHint().height()
+        height = self.horizontalHeader().sizeHint().height() + rows + bar
+        self.setMinimumHeight(height)
+        self.setMaximumHeight(height)
+
     def hide_column(self, key: str, hidden: bool) -> None:
         """Leave a column out while it has nothing to say."""
         keys = [column.key for column in self.columns]
