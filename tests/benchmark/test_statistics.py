@@ -118,6 +118,26 @@ def test_the_exact_p_is_the_share_of_all_signs() -> None:
     assert signed_rank(np.zeros(7), difference).rank_biserial == -found.rank_biserial
 
 
+@pytest.mark.parametrize("count", [8, 30, 49, 80])
+def test_wilcoxon_is_scipys(count: int) -> None:
+    difference = np.random.default_rng(count).normal(0.2, 1.0, count)
+    known = stats.wilcoxon(difference, method="exact" if count <= 50 else "approx")
+    assert signed_rank(difference, np.zeros(count)).p == pytest.approx(known.pvalue, rel=1e-9)
+
+
+def test_ties_are_exact_too() -> None:
+    difference = np.array([1.0, 1.0, -1.0, 2.0, 2.0, 3.0, -2.0, 1.0])
+    ranks = stats.rankdata(np.abs(difference))
+    sums = np.array([np.dot(signs, ranks) for signs in product((0, 1), repeat=8)])
+    off = abs(ranks[difference > 0].sum() - ranks.sum() / 2)
+    expected = (np.abs(sums - ranks.sum() / 2) >= off - 1e-9).mean()
+    assert signed_rank(difference, np.zeros(8)).p == pytest.approx(expected)
+    many = np.tile(difference, 12)
+    assert signed_rank(many, np.zeros(96)).p == pytest.approx(
+        stats.wilcoxon(many, method="approx").pvalue
+    )
+
+
 def test_equal_methods_have_nothing_to_test() -> None:
     found = signed_rank([1.0, 2.0, nan], [1.0, 2.0, 3.0])
     assert (found.pairs, found.different, found.median) == (2, 0, 0.0)

@@ -78,12 +78,11 @@ def differences(
 
 def between(means: Floats, draws: Floats) -> list[Interval]:
     """Return the intervals (methods) between the 2.5 and 97.5 percentiles of draws."""
-    found = []
-    for mean, column in zip(means, draws.T, strict=True):
-        known = column[np.isfinite(column)]
-        low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-        found.append(Interval(float(mean), float(low), float(high)))
-    return found
+    known = np.isfinite(draws).any(axis=0)
+    ends = np.full((2, len(means)), np.nan)
+    if known.any():
+        ends[:, known] = np.nanquantile(draws[:, known], [0.025, 0.975], axis=0)
+    return [Interval(float(m), float(a), float(b)) for m, a, b in zip(means, *ends, strict=True)]
 
 
 def _mean(values: Floats) -> Floats:

@@ -114,8 +114,9 @@ def rank_table(every: Sequence[Ranked]) -> Table:
     head = ["method", "place (0 best, 1 worst)", *(title_of(one.column) for one in every)]
     left = sorted({row for one in every for row in one.left_out})
     notes = [
-        "Mean ranks, 1 is best; equal values share their mean rank. Metrics that a map of nothing or "
-        "of everything wins, and checks that a map must pass and that say no more, rank nothing: "
+        "Mean ranks, 1 is best; equal values share their mean rank. Metrics that a map of nothing "
+        "or of everything wins rank nothing, nor do checks that a map must pass and that say no "
+        "more: "
         f"{', '.join(sorted(UNRANKED))}."
     ]
     if left:

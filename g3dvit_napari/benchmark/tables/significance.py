@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from math import isfinite
 
 import numpy as np
@@ -102,9 +101,10 @@ def differences_of(board: Board, one: Ranked, family: str = "vit") -> list[Diffe
     pairs, unit = paired_values(groups, places)
     means, draws = _means_and_draws(sheets)
     binary = bool(np.isin(pairs, (0.0, 1.0)).all())
+    first, second = np.triu_indices(len(one.rows), 1)
+    intervals = between(means[first] - means[second], draws[:, first] - draws[:, second])
     found = []
-    for i, j in combinations(range(len(one.rows)), 2):
-        interval = between(means[[i]] - means[[j]], draws[:, [i]] - draws[:, [j]])[0]
+    for i, j, interval in zip(first, second, intervals, strict=True):
         test = signed_rank(pairs[:, i], pairs[:, j])
         hits = mcnemar(pairs[:, i] > 0, pairs[:, j] > 0) if binary else None
         rows = one.rows[i], one.rows[j]
