@@ -90,9 +90,10 @@ def _found(entry: MetricEntry, evaluation: Evaluation, chosen: Mapping[str, Any]
 
 def _silent(evaluation: Evaluation, chosen: Mapping[str, Any]) -> bool:
     """Whether no place stands out, at the level and with the sign that were asked for."""
-    if evaluation.degenerate or "level" not in chosen:
+    if evaluation.degenerate or not {"level", "sign"} & chosen.keys():
         return evaluation.degenerate or not _stands_out(evaluation.as_meant)
-    return not _stands_out(evaluation.values(chosen["level"], chosen.get("sign", "positive")))
+    level, sign = chosen.get("level", "voxel"), chosen.get("sign", "positive")
+    return not _stands_out(evaluation.values(level, sign))
 
 
 def _stands_out(values: Any) -> bool:

@@ -62,9 +62,9 @@ def box(shape: Sequence[int], first: Sequence[int], last: Sequence[int]) -> Mask
 
 
 def odd_scene(*, seed: int = 0, valid: bool = True, placement: Placement | None = None) -> Scene:
-    """Return a scene cropped from its volume; target, distractor, brain and where it counts."""
+    """Return a scene cropped from its volume; a part of the target does not count."""
     inside = np.ones(SHAPE, dtype=bool)
-    inside[:, :, -5:] = False
+    inside[:, :, 8:] = False
     return Scene(
         placement or placed(),
         0,

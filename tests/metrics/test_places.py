@@ -192,7 +192,7 @@ def test_too_many_patches_are_said() -> None:
 
 
 def test_maps_of_voxels_are_hit_exactly() -> None:
-    scene = odd_scene()
+    scene = odd_scene(valid=False)
     cells = Cells.voxels(scene.placement.spec.network.image_size)
     tokens = np.zeros(cells.shape)
     tokens[6, 9, 7] = 1

@@ -66,6 +66,11 @@ class Confusion:
         """Return the mean of a measure over all ways to break ties."""
         return float((self.weights * measure(self)).sum())
 
+    def scored(self, measure: Measure, chance: float) -> Score:
+        """Return a measure with its chance, and how much of the map is in the foreground."""
+        shown = {"foreground": self.chosen / self.count}
+        return Score(self.expected(measure), chance, figures=shown)
+
 
 Measure = Callable[[Confusion], Floats]
 
@@ -88,14 +93,14 @@ def score_at(evaluation: Evaluation, measure: Measure, at: CutAt) -> Score:
         return undefined("the target touches every patch that counts")
     if at.cut == "top":
         found = at_top(ranking_of(evaluation, at.level, at.sign), at.top)
-        return Score(found.expected(measure), _drawn(*found.sizes).expected(measure))
+        return found.scored(measure, _drawn(*found.sizes).expected(measure))
     key = ("cut", at.level, at.sign, at.cut)
     halves = evaluation.once(key, lambda: above(evaluation.compared(at.level, at.sign), at.cut))
     noise = evaluation.scene.once(("noise", at.level, at.cut), lambda: _noise(evaluation.scene, at))
     chance = float(np.mean([each.expected(measure) for each in noise])) if noise else nan
     if halves is None:
         return Score(chance, chance, flags=("degenerate",))
-    return Score(halves.expected(measure), chance)
+    return halves.scored(measure, chance)
 
 
 def above(compared: Compared, cut: Cut) -> Confusion | None:

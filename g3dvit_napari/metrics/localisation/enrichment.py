@@ -37,21 +37,22 @@ def shifted(evaluation: Evaluation, sign: Sign) -> Floats:
     region, brain = _masks(evaluation.scene)
     box = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(brain))
     values = np.where(brain, _volume(evaluation, sign), 0.0)[box]
-    spectrum = np.conj(fft.fftn(values))
+    spectrum = fft.fftn(values)
     found = []
     for axes in _flips():
-        masks = np.flip(region[box], axes) + 1j * np.flip(brain[box], axes)
-        sums = fft.ifftn(fft.fftn(masks) * spectrum).ravel()
-        kept = sums.imag >= LEFT * values.sum()
-        found.append(np.maximum(sums.real[kept], 0.0) / sums.imag[kept])
+        masks = fft.fftn(np.flip(region[box], axes) + 1j * np.flip(brain[box], axes))
+        for turned in (np.conj(spectrum), spectrum):  # as it is, and flipped along all axes
+            sums = fft.ifftn(masks * turned).ravel()
+            kept = sums.imag >= LEFT * values.sum()
+            found.append(np.maximum(sums.real[kept], 0.0) / sums.imag[kept])
     enriched: Floats = np.concatenate(found) * (brain.sum() / region.sum())
     return enriched
 
 
 def _flips() -> list[tuple[int, ...]]:
-    """Return which axes are flipped, for all eight ways to do it."""
-    ways = product((False, True), repeat=3)
-    return [tuple(axis for axis in range(3) if way[axis]) for way in ways]
+    """Return which axes are flipped, for the four ways that leave the first as it is."""
+    ways = product((False, True), repeat=2)
+    return [tuple(axis for axis in (1, 2) if way[axis - 1]) for way in ways]
 
 
 def _masks(scene: Scene) -> tuple[Mask, Mask]:

@@ -46,4 +46,5 @@ def mass_distance(
     if total <= 0:
         return undefined("no relevance is positive where it counts", chance)
     found = float(values @ far) / total
-    return Score(found / even if unit == "chance" else found, chance)
+    value = found / even if unit == "chance" else found
+    return Score(value, chance, figures={"mm": found, "mm_chance": even})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import numpy as np
+
 from g3dvit_napari.core.evaluation import Evaluation, Floats, Level, Mask, Scene, Sign
 from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics import METRICS
@@ -57,7 +59,10 @@ def pointing_game(
         return undefined(
             f"no patch is {'filled by' if part == 'interior' else 'on the edge of'} it"
         )
-    return Score(share_of_strongest(evaluation.values(level, sign), hits), float(hits.mean()))
+    values = evaluation.values(level, sign)
+    several = float(np.count_nonzero(values == values.max()))
+    found = share_of_strongest(values, hits)
+    return Score(found, float(hits.mean()), figures={"strongest_places": several})
 
 
 def share_of_strongest(values: Floats, hits: Mask) -> float:

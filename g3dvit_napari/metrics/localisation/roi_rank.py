@@ -37,7 +37,8 @@ def roi_rank(evaluation: Evaluation, *, sign: Sign = "positive") -> Score:
         return undefined("no relevance is positive in the brain", 0.5)
     null = shifted(evaluation, sign)
     spread = Curve(tuple(QUANTILES.tolist()), tuple(np.quantile(null, QUANTILES).tolist()))
-    return Score(_rank(found, null), 0.5, curves={"enrichment of shifted maps": spread})
+    curves = {"enrichment of shifted maps": spread}
+    return Score(_rank(found, null), 0.5, figures={"enrichment": found}, curves=curves)
 
 
 def _rank(found: float, null: Floats) -> float:
