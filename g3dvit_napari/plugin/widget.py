@@ -12,9 +12,9 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.asking.chosen import chosen_layer, explainable
 from g3dvit_napari.plugin.asking.device_watch import DeviceWatch
 from g3dvit_napari.plugin.asking.first_steps import Welcome
-from g3dvit_napari.plugin.asking.volume_box import VolumeBox
 from g3dvit_napari.plugin.comparing.desk import CompareDesk
 from g3dvit_napari.plugin.comparing.kinds import Plan
 from g3dvit_napari.plugin.controller import Controller
@@ -27,7 +27,7 @@ from g3dvit_napari.plugin.judging.desk import open_judging
 from g3dvit_napari.plugin.leftovers import clear_away_soon
 from g3dvit_napari.plugin.picture.crosshair_desk import CrosshairDesk
 from g3dvit_napari.plugin.picture.graphics import CanvasContext
-from g3dvit_napari.plugin.picture.layers import entry_of, is_volume
+from g3dvit_napari.plugin.picture.layers import entry_of
 from g3dvit_napari.plugin.picture.looks_desk import LooksDesk
 from g3dvit_napari.plugin.picture.overlay import SETTINGS
 from g3dvit_napari.plugin.picture.sides_desk import SidesDesk
@@ -282,17 +282,6 @@ class ExplainWidget(QWidget):
 
     def _remember(self) -> None:
         remember(self.form, self._settings)
-
-
-def explainable(viewer: Any) -> dict[str, Layer]:
-    """Return the layers that can be explained by key, the topmost first."""
-    layers = reversed(list(viewer.layers))
-    return {str(layer.unique_id): layer for layer in layers if is_volume(layer)}
-
-
-def chosen_layer(viewer: Any, box: VolumeBox) -> Layer | None:
-    """Return the layer that is chosen in the form, if any."""
-    return explainable(viewer).get(box.layer or "")
 
 
 def open_form(viewer: Any) -> ExplainWidget:
