@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 # Won by a map of next to nothing, or of everything; or necessary, and no sign of quality.
 UNRANKED = frozenset(
     ("pixel_accuracy", "precision", "recall", "model_randomisation", "efficient_randomisation",
-     "class_sensitivity", "max_sensitivity", "mean_sensitivity", "completeness")
+     "class_sensitivity", "max_sensitivity", "mean_sensitivity", "completeness", "input_shift")
 )  # fmt: skip
 Where = tuple[str, str, str]  # cell, family, column
 

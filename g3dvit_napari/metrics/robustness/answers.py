@@ -7,25 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from g3dvit_napari.core.evaluation import Scene
-from g3dvit_napari.core.network import Network
-
 Floats = NDArray[np.float64]
 Answer = Literal["logit", "probability"]
 STILL = 1e-7  # what float32 cannot tell from no change, as a share of the answers
-
-
-def asked(scene: Scene) -> Network:
-    """Return the network of a scene.
-
-    Raises
-    ------
-    ValueError
-        When the scene has none.
-    """
-    if scene.network is None:
-        raise ValueError("there is no network to ask; a metric must say that it needs one")
-    return scene.network
 
 
 def of_target(said: tuple[Floats, Floats], target: int, answer: Answer) -> Floats:

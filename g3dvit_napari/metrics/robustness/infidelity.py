@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from g3dvit_napari.core.evaluation import Evaluation, Scene
 from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.robustness.answers import Answer, asked, of_target, stands_still
+from g3dvit_napari.metrics.asking import asked
+from g3dvit_napari.metrics.robustness.answers import Answer, of_target, stands_still
 
 Floats = NDArray[np.float64]
 Perturbation = Literal["gaussian", "box"]

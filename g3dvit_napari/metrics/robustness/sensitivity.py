@@ -1,14 +1,15 @@
-"""How far a map moves when the input hardly does: shared by max- and mean-sensitivity."""
+"""How far a map moves when the input hardly does, or by what the network does not see."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import pi, sqrt
+from math import nan, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.evaluation import Evaluation
+from g3dvit_napari.metrics.asking import made_by
 
 Floats = NDArray[np.float64]
 UNRELATED = sqrt(2)  # |a - b| / |a| of two unrelated maps without a mean
@@ -21,12 +22,17 @@ def relative_changes(evaluation: Evaluation, radius: float, draws: int) -> Float
     Every value of d is uniform between -r and r, r being `radius` per cent of the standard
     deviation of x; where relevance does not count it is zero. The explained class stays the same.
     """
-    size = float(np.linalg.norm(evaluation.as_meant))
-    if size == 0:
+    if not evaluation.as_meant.any():
         return np.full(draws, np.nan)
     maps = _explained_again(evaluation, radius, draws)
-    moved = [np.linalg.norm(evaluation.like(m).as_meant - evaluation.as_meant) for m in maps]
-    return np.array(moved) / size
+    return np.array([relative_change(evaluation, tokens) for tokens in maps])
+
+
+def relative_change(evaluation: Evaluation, tokens: Floats) -> float:
+    """Return ‖b - a‖ / ‖a‖ of a map a and another one by its method; NaN where a is zero."""
+    size = float(np.linalg.norm(evaluation.as_meant))
+    moved = float(np.linalg.norm(evaluation.like(tokens).as_meant - evaluation.as_meant))
+    return moved / size if size > 0 else nan
 
 
 def chance_of(evaluation: Evaluation) -> float:
@@ -36,9 +42,7 @@ def chance_of(evaluation: Evaluation) -> float:
 
 def _explained_again(evaluation: Evaluation, radius: float, draws: int) -> list[Floats]:
     """Return the maps of the changed inputs, made once for all metrics that look at them."""
-    scene, explainer = evaluation.scene, evaluation.explainer
-    if explainer is None:
-        raise ValueError("no method made this map; a metric must say that it needs one")
+    scene, explainer = evaluation.scene, made_by(evaluation)
 
     def made() -> list[Floats]:
         image = scene.placement.to_tensor()

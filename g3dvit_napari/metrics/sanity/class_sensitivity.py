@@ -9,7 +9,7 @@ import numpy as np
 from g3dvit_napari.core.evaluation import Evaluation, Scene, Sign
 from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.sanity.redrawn import made_by
+from g3dvit_napari.metrics.asking import made_by
 from g3dvit_napari.metrics.sanity.similarity import Similarity, likeness, on_patches
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from g3dvit_napari.core.evaluation import Evaluation, Sign
 from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.sanity.redrawn import made_by, redrawn
+from g3dvit_napari.metrics.asking import made_by
+from g3dvit_napari.metrics.sanity.redrawn import redrawn
 
 Floats = NDArray[np.float64]
 FEWEST_BINS, MOST_BINS = 10, 200

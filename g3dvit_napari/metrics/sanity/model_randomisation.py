@@ -10,7 +10,8 @@ import numpy as np
 from g3dvit_napari.core.evaluation import Evaluation, Sign
 from g3dvit_napari.core.score import Curve, Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.sanity.redrawn import made_by, redrawn
+from g3dvit_napari.metrics.asking import made_by
+from g3dvit_napari.metrics.sanity.redrawn import redrawn
 from g3dvit_napari.metrics.sanity.similarity import (
     Similarity,
     level_of_chance,

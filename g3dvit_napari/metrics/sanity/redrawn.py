@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from g3dvit_napari.core.evaluation import Evaluation
-from g3dvit_napari.core.explainer import Explainer
-
-
-def made_by(evaluation: Evaluation) -> Explainer:
-    """Return the method that made a map.
-
-    Raises
-    ------
-    ValueError
-        When none did.
-    """
-    if evaluation.explainer is None:
-        raise ValueError("no method made this map; a metric must say that it needs one")
-    return evaluation.explainer
+from g3dvit_napari.metrics.asking import made_by
 
 
 def redrawn(evaluation: Evaluation, stages: Sequence[str], seed: int) -> Evaluation:
