@@ -40,20 +40,22 @@ def scored(name: str, evaluation: Evaluation, settings: Mapping[str, Any] | None
     """
     entry = METRICS[name]
     chosen = entry.checked(settings or {})
-    if reason := _hindrance(entry, evaluation):
+    if reason := _hindrance(entry, evaluation, chosen):
         found = undefined(reason)
     else:
         found = _found(entry, evaluation, chosen)
     return replace(found, metric=name, direction=entry.direction, settings=chosen)
 
 
-def _hindrance(entry: MetricEntry, evaluation: Evaluation) -> str:
+def _hindrance(entry: MetricEntry, evaluation: Evaluation, chosen: Mapping[str, Any]) -> str:
     """Return why the metric cannot be computed for this map, or an empty string."""
     if missing := [_LACKING[need] for need in sorted(entry.needs) if not _has(evaluation, need)]:
         return "; ".join(missing)
     for need in sorted(entry.needs & _MASKS):
         if words := _trivial(evaluation.scene, need):
             return words
+    if chosen.get("substrate") == "twin" and evaluation.scene.twin is None:
+        return "this volume has no twin without the signal"
     if not np.isfinite(evaluation.tokens).all():
         return "the map holds values that are not finite"
     return ""

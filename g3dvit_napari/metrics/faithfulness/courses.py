@@ -23,6 +23,7 @@ from g3dvit_napari.metrics.faithfulness.removal_order import (
     random_orders,
     reversed_order,
 )
+from g3dvit_napari.metrics.robustness.answers import asked
 
 INFORMATIVE = 0.2  # by which the answer must fall when everything is removed
 MOST_ONE_BY_ONE = 4096
@@ -144,9 +145,7 @@ def kept_class(course: Course, sweep: Sweep) -> float:
 
 
 def why_not(scene: Scene, removal: Removal) -> str:
-    """Return why nothing can be removed in this way, or an empty text."""
-    if removal.substrate == "twin" and scene.twin is None:
-        return "this volume has no twin without the signal"
+    """Return why there is no curve, or an empty text."""
     count = int(scene.counted_units(removal.unit).sum())
     if count == 0:
         return "no unit lies where relevance counts"
@@ -159,23 +158,10 @@ def why_not(scene: Scene, removal: Removal) -> str:
 
 def answers_at_ends(scene: Scene, removal: Removal) -> tuple[float, float]:
     """Return the probability of the explained class with nothing and everything removed."""
-    network = network_of(scene)
+    network = asked(scene)
     counted = scene.counted_units(removal.unit)
     _, found = network.hidden(removal, [np.zeros_like(counted), counted])
     return float(found[0, scene.target]), float(found[1, scene.target])
-
-
-def network_of(scene: Scene) -> Network:
-    """Return the scene's network.
-
-    Raises
-    ------
-    ValueError
-        When it has none.
-    """
-    if scene.network is None:
-        raise ValueError("the scene has no network to ask; a metric must need it first")
-    return scene.network
 
 
 def courses_of(scene: Scene, removal: Removal, orders: Sequence[Ranks]) -> list[Course]:
@@ -183,7 +169,7 @@ def courses_of(scene: Scene, removal: Removal, orders: Sequence[Ranks]) -> list[
     found = []
     for ranks in orders:
         key = "course", removal, scene.target, blake2b(ranks.tobytes(), digest_size=16).digest()
-        make = partial(Course, network_of(scene), removal, scene.target, ranks)
+        make = partial(Course, asked(scene), removal, scene.target, ranks)
         found.append(scene.once(key, make))
     return found
 

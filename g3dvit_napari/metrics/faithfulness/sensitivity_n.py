@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from math import nan
+from typing import Annotated
 
 import numpy as np
 
@@ -11,10 +12,7 @@ from g3dvit_napari.core.evaluation import Evaluation, Floats, Mask, Scene
 from g3dvit_napari.core.removal import Removal, Substrate, Unit
 from g3dvit_napari.core.score import Curve, Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.faithfulness.courses import network_of, why_not
-
-Answer = Literal["probability", "logit"]
-_NO_SPREAD = 1e-9  # of the largest size: such numbers are all the same
+from g3dvit_napari.metrics.robustness.answers import Answer, asked, of_target, stands_still
 
 
 @METRICS.register(
@@ -54,10 +52,14 @@ def sensitivity_n(
         Whether the class's probability falls, or its logit, as in the paper.
     """
     scene, removal = evaluation.scene, Removal(substrate, unit)
-    if reason := why_not(scene, removal):
-        return undefined(reason, 0.0)
-    sums, falls = _sums_and_falls(evaluation, removal, draws, answer)
-    found = np.array([correlation(a, b) for a, b in zip(sums, falls, strict=True)])
+    if not scene.counted_units(unit).any():
+        return undefined("no unit lies where relevance counts", 0.0)
+    sums, answers = _sums_and_answers(evaluation, removal, draws, answer)
+    if not np.isfinite(answers).all():
+        return undefined(f"the network's {answer} is not a finite number", 0.0)
+    falls = (answers[0] - answers[1:]).reshape(sums.shape)
+    pairs = zip(sums, falls, strict=True)
+    found = np.array([correlation(sum_, fall, answers) for sum_, fall in pairs])
     defined = np.isfinite(found)
     if not defined.any():
         return undefined("no removal changes the answer, or the relevance is the same", 0.0)
@@ -67,16 +69,11 @@ def sensitivity_n(
     return Score(float(found[defined].mean()), 0.0, curves={"correlation by share removed": curve})
 
 
-def correlation(a: Floats, b: Floats) -> float:
+def correlation(sums: Floats, falls: Floats, answers: Floats) -> float:
     """Return Pearson's correlation; NaN where one of the two does not vary."""
-    if min(_spread(a), _spread(b)) <= _NO_SPREAD:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def _spread(values: Floats) -> float:
-    largest = np.abs(values).max()
-    return float(np.ptp(values) / largest) if largest > 0 else 0.0
+    if stands_still(sums, sums) or stands_still(falls, answers):
+        return nan
+    return float(np.corrcoef(sums, falls)[0, 1])
 
 
 def _sizes(units: int) -> list[int]:
@@ -84,10 +81,13 @@ def _sizes(units: int) -> list[int]:
     return [2**k for k in range(64) if 2**k <= max(units // 2, 1)]
 
 
-def _sums_and_falls(
+def _sums_and_answers(
     evaluation: Evaluation, removal: Removal, draws: int, answer: Answer
 ) -> tuple[Floats, Floats]:
-    """Return the sums of relevance and the falls of the answer (sizes, draws) of random sets."""
+    """Return the relevance of random sets (sizes, draws), and the answers (1 + sizes · draws).
+
+    The first answer is that to the whole volume, the others are those without each set.
+    """
     scene, values, sums = evaluation.scene, evaluation.on_units(removal.unit), []
 
     def masks() -> Iterator[Mask]:
@@ -96,10 +96,8 @@ def _sums_and_falls(
             sums.append(values[mask].sum())
             yield mask
 
-    logits, probabilities = network_of(scene).hidden(removal, masks())
-    answers = (logits if answer == "logit" else probabilities)[:, scene.target]
-    falls = (answers[0] - answers[1:]).reshape(-1, draws)
-    return np.reshape(sums, falls.shape), falls
+    said = asked(scene).hidden(removal, masks())
+    return np.reshape(sums, (-1, draws)), of_target(said, scene.target, answer)
 
 
 def _sets(scene: Scene, unit: Unit, draws: int) -> Iterator[Mask]:

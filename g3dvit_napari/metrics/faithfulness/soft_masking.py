@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.evaluation import Evaluation
-from g3dvit_napari.metrics.faithfulness.courses import network_of
+from g3dvit_napari.metrics.robustness.answers import asked
 
 DRAWS = 3
 Probabilities = NDArray[np.float64]
@@ -18,7 +18,7 @@ def answer_to_masked(evaluation: Evaluation) -> tuple[float, float] | None:
     The map's positive part lies on the input's voxels, each as its nearest cell, and is scaled so
     that it runs from 0 to 1. None where it does not vary.
     """
-    network, target = network_of(evaluation.scene), evaluation.scene.target
+    network, target = asked(evaluation.scene), evaluation.scene.target
     positive = np.maximum(evaluation.input_voxels, 0.0)
     spread = np.ptp(positive)
     if spread == 0:
