@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
+from g3dvit_napari.plugin.warned import named
 
 _ROOM = 32  # threads in Qt's pool: more than all lanes of a window can hold at once
 _FRAME = 0.1  # seconds between two reports of a stage: each redraws the window
@@ -71,12 +72,13 @@ class Lane(QObject):
 
     def _start(self, work: Work) -> None:
         worker: Any = None
+        name = self._name
         told, told_at = "", 0.0
 
         def report(fraction: float, stage: str) -> None:
             nonlocal told, told_at
             if worker.abort_requested:
-                raise Cancelled(f"{self._name} was stopped at {stage!r}; start it again any time")
+                raise Cancelled(f"{name} was stopped at {stage!r}; start it again any time")
             now = time.monotonic()
             if stage != told or now - told_at > _FRAME:
                 told, told_at = stage, now
@@ -87,7 +89,8 @@ class Lane(QObject):
         errand = [work]
 
         def run() -> Any:  # under PySide6 some workers stay for good: what they held shall not
-            return errand.pop()(report)
+            with named(name):
+                return errand.pop()(report)
 
         worker = self._worker = create_worker(
             run,
@@ -95,7 +98,6 @@ class Lane(QObject):
             _connect={
                 "returned": self._on_returned,
                 "errored": self._on_errored,
-                "warned": self._on_warned,
                 "finished": self._on_finished,
             },
         )
@@ -120,9 +122,6 @@ class Lane(QObject):
         if not isinstance(error, G3DViTError):
             _log.error("%s failed", self._name, exc_info=error)
         self.failed.emit(sentence(error))
-
-    def _on_warned(self, warning: tuple[Any, ...]) -> None:
-        _log.warning("%s: %s", self._name, warning[0])
 
     def _on_finished(self) -> None:
         stopped = self._stale and not self._closed

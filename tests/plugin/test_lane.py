@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
 
 import pytest
@@ -206,3 +207,25 @@ os._exit(0)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
     )
     assert "converted" in done.stdout, done.stderr
+
+
+def test_a_warning_is_told_of_whoever_gave_it(qtbot, lane, caplog) -> None:
+    ear, both = Ear(lane), threading.Barrier(2)
+
+    def work(_report: object) -> int:
+        both.wait(5)
+        both.wait(5)  # the other has warned
+        warnings.warn("the work itself", stacklevel=1)
+        return 1
+
+    with caplog.at_level(logging.WARNING):
+        lane.submit(work)
+        both.wait(5)
+        warnings.warn("napari, meanwhile", UserWarning, stacklevel=1)
+        both.wait(5)
+        qtbot.waitUntil(lambda: ear.results == [1])
+    theirs, own = caplog.messages
+    assert "napari, meanwhile" in theirs
+    assert not theirs.startswith("counting")
+    assert "test_lane.py, line" in theirs
+    assert own == "counting: UserWarning: the work itself"

@@ -17,12 +17,16 @@ _WIDEST = 2**31 - 1
 
 
 class ParameterControls(Rows):
-    """One row per parameter; rebuilt when another method is chosen."""
+    """One row per parameter; rebuilt when another method is chosen.
+
+    `above` is the control that the Tab key reaches before them.
+    """
 
     changed = Signal(bool)  # whether more may follow at once, as while a number is set
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, above: QWidget | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._above = above
         self._read: dict[str, Callable[[], Any]] = {}
         self._remembered: dict[str, Any] = {}
 
@@ -34,11 +38,15 @@ class ParameterControls(Rows):
         self._remembered |= {**self.values(), **(values or {})}
         self.clear()
         self._read = {}
+        above = self._above
         for parameter in entry.parameters:
             value = self._remembered.get(parameter.name, parameter.default)
             control, read = self._control(parameter, value, blocks)
             self.add_row(_label(parameter.name), control, parameter.help or entry.summary)
             self._read[parameter.name] = read
+            if above is not None:
+                QWidget.setTabOrder(above, control)  # else it comes last in the whole window
+            above = control
             if parameter.name == "block" and blocks == 1:
                 allow(control, "The network has a single block.")
         self.setVisible(bool(self._read))

@@ -68,7 +68,7 @@ class QuestionBox(Section):
         self.add_row("&Method", self.methods, "How the evidence is traced back to its places.")
         self.summary = note()
         self.add_wide(self.summary)
-        self.parameters = ParameterControls()
+        self.parameters = ParameterControls(self.methods)
         self.add_wide(self.parameters)
         self._entries: Mapping[str, Entry] = {}
         self._names: tuple[str, ...] = ()
