@@ -449,6 +449,46 @@ def test_another_network_forgets_answers_and_keeps_ratings(qtbot, widget, folder
     assert column(widget, "●") == ["P", "", ""]
 
 
+def rated_once(qtbot, widget, folder, api, checkpoint: str) -> None:
+    """Run the list with a checkpoint, and rate its first subject."""
+    api.handle.checkpoint = {"notes": (), "sha256": checkpoint}
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder / "study.tsv")
+    run(qtbot, widget)
+    step(qtbot, widget)
+    widget.subjects.page.rating.buttons["pass"].click()
+    rest(qtbot, widget)
+
+
+def test_saved_predictions_come_back_for_their_own_network_alone(
+    qtbot, widget, folder, api
+) -> None:
+    rated_once(qtbot, widget, folder, api, "abc")
+    file = folder / "study_ratings.tsv"
+    text = file.read_text(encoding="utf-8")
+    row = saved(file)["s1.nii.gz"]
+    before = column(widget, "Prediction")[0]
+    # the stand-in's maps name no checkpoint: put in what a real one writes
+    cells = [line.split("\t") for line in text.splitlines()]
+    cells[1][cells[0].index("model")] = "abc"
+    file.write_text("\n".join("\t".join(line) for line in cells) + "\n", encoding="utf-8")
+    open_list(qtbot, widget, folder / "study.tsv")
+    assert column(widget, "Prediction") == [f"{before} (file)", "–", "–"]
+    assert column(widget, "Map") == ["–"] * 3  # maps and figures are not in the file
+    assert f"{row['predicted']} {100 * float(row['p']):.1f} %" in before
+    assert "file of ratings" in column(widget, "Prediction", TIP)[0]
+    asked = len(api.of("explain"))
+    api.handle.checkpoint = {"notes": (), "sha256": "xyz"}
+    load(qtbot, widget)
+    assert column(widget, "Prediction") == ["–"] * 3
+    api.handle.checkpoint = {"notes": (), "sha256": "abc"}
+    load(qtbot, widget)
+    assert column(widget, "Prediction")[0] == f"{before} (file)"
+    assert len(api.of("explain")) == asked
+    run(qtbot, widget, "run_missing")
+    assert column(widget, "Prediction")[0] == before  # the real answer takes its place
+
+
 def test_keys_are_there_only_while_the_page_is_seen(qtbot, widget, folder) -> None:
     widget.show()
     widget.form.turn_to("QA")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+import torch
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from g3dvit_napari.plugin.picture.layers import volume_of
@@ -156,3 +159,88 @@ def test_the_page_fits_into_a_narrow_dock(qtbot, window) -> None:
     page = widget.subjects.page
     assert page.widget().minimumSizeHint().width() <= 280
     assert widget.form.minimumSizeHint().width() <= 280
+
+
+@pytest.fixture
+def bids(folder: Path) -> Path:
+    """The first two volumes of the folder as a BIDS dataset, with a derivative that is no input."""
+    root = folder.parent / "dataset"
+    for number in (1, 2):
+        name = f"sub-0{number}_T1w.nii.gz"
+        for place in (root, root / "derivatives" / "other"):
+            (place / f"sub-0{number}" / "anat").mkdir(parents=True)
+            (place / f"sub-0{number}" / "anat" / name).write_bytes((folder / name).read_bytes())
+    about = {"Name": "two", "BIDSVersion": "1.9.0"}
+    (root / "dataset_description.json").write_text(json.dumps(about), encoding="utf-8")
+    return root
+
+
+def choose_in_menu(qtbot, button, number: int) -> None:
+    """Click a button, and then an entry of the menu that it opens."""
+    menu = button.menu()
+
+    def click() -> None:
+        place = menu.actionGeometry(menu.actions()[number]).center()
+        qtbot.mouseClick(menu, LEFT, pos=place)
+
+    QTimer.singleShot(300, click)
+    qtbot.mouseClick(button, LEFT)  # returns when the menu has closed
+
+
+def drop(target: QWidget, path: Path) -> tuple[bool, bool]:
+    """Drag a file over a widget and let it go; return whether each was accepted."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    where, copy = target.rect().center(), Qt.DropAction.CopyAction
+    none = Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(where), copy, mime, LEFT, none)
+    QApplication.sendEvent(target, enter)
+    dropped = QDropEvent(QPointF(where), copy, mime, LEFT, none)
+    QApplication.sendEvent(target, dropped)
+    return enter.isAccepted(), dropped.isAccepted()
+
+
+def test_a_dataset_is_opened_from_the_menu_and_by_a_drop(
+    qtbot, window, bids, monkeypatch, screenshots
+) -> None:
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_, **__: str(bids)
+    )
+    widget = open_form(window)
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
+        widget.load_checkpoint(str(bids.parent / "vit.pth"))
+    widget.form.turn_to("QA")
+    page = widget.subjects.page
+    with qtbot.waitSignal(widget.subjects.list_opened, timeout=10_000):
+        choose_in_menu(qtbot, page.open, 1)
+    assert widget.subjects.ledger.listed.kind == "bids"
+    assert column(page, "Subject") == ["sub-01", "sub-02"]
+    with qtbot.waitSignal(widget.subjects.run_ended, timeout=60_000):
+        qtbot.mouseClick(page.run_all, LEFT)
+    rest(qtbot, widget)
+    predictions = column(page, "Prediction")
+    press(qtbot, widget, canvas_of(qtbot, widget), Qt.Key.Key_PageDown)
+    press(qtbot, widget, canvas_of(qtbot, widget), Qt.Key.Key_2)
+    saved = bids / "derivatives" / "g3dvit-qa" / "ratings.tsv"
+    assert "unsure" in saved.read_text(encoding="utf-8")
+
+    widget.form.turn_to("Explain")
+    with qtbot.waitSignal(widget.subjects.list_opened, timeout=10_000):
+        assert drop(widget.form, bids) == (True, True)
+    rest(qtbot, widget)
+    assert page.isVisible()  # a drop turns to the list
+    assert widget.subjects.ledger.listed.kind == "bids"
+    # what was rated is known again at once, by the same checkpoint
+    assert column(page, "Prediction") == [f"{predictions[0]} (file)", "–"]
+    assert widget.subjects.ledger.outcomes == {}
+    qtbot.wait(100)
+    window.window._qt_window.grab().save(str(screenshots / "qa_from_file.png"))
+
+    other = torch.load(bids.parent / "vit.pth", weights_only=True)
+    other = {name: values + 0.01 * (values.ndim == 1) for name, values in other.items()}
+    torch.save(other, bids.parent / "other.pth")
+    (bids.parent / "other.spec.yaml").write_bytes((bids.parent / "vit.spec.yaml").read_bytes())
+    with qtbot.waitSignals([widget.controller.model_changed], timeout=60_000):
+        assert drop(widget.form, bids.parent / "other.pth") == (True, True)
+    rest(qtbot, widget)
+    assert column(page, "Prediction") == ["–", "–"]

@@ -14,6 +14,11 @@ from g3dvit_napari.summaries.quality import Quality
 
 TRUTH = "True"  # the column that lists without true classes do not show
 RIGHT, WRONG = "✓", "✗"
+FROM_FILE = "(file)"
+_SAVED = (
+    "Read from the file of ratings: what this checkpoint predicted when the subject was rated.\n"
+    "Run the list to have it anew, with the map and the figures."
+)
 LETTERS = {"pass": "P", "unsure": "U", "fail": "F"}
 _ORDER = {"fail": 0, "unsure": 1, "pass": 2}
 _NOTHING = Outcome(ExplanationRequest())  # of a subject that was not explained
@@ -62,7 +67,7 @@ def predicted(ledger: Ledger, key: str) -> tuple[str, float]:
     """Return the predicted class and its probability; of a regression, no name and the value."""
     found = _prediction(ledger, key)
     if found is None:
-        return "", -inf
+        return ledger.saved_prediction(key) or ("", -inf)
     chance = found.probabilities[found.predicted]
     if isnan(chance):
         return "", found.logits[0]
@@ -70,7 +75,8 @@ def predicted(ledger: Ledger, key: str) -> tuple[str, float]:
 
 
 def _predicted_order(ledger: Ledger, key: str) -> tuple[str, float] | None:
-    return predicted(ledger, key) if _prediction(ledger, key) is not None else None
+    found = predicted(ledger, key)
+    return None if found[1] == -inf else found
 
 
 def _predicted_text(ledger: Ledger, key: str) -> str:
@@ -78,13 +84,16 @@ def _predicted_text(ledger: Ledger, key: str) -> str:
     if value == -inf:
         return "–"
     mark = {True: f"{RIGHT} ", False: f"{WRONG} ", None: ""}[ledger.is_right(key)]
-    return f"{mark}{name} {in_percent(value)}" if name else f"{value:.4g}"
+    words = f"{mark}{name} {in_percent(value)}" if name else f"{value:.4g}"
+    return words if ledger.saved_prediction(key) is None else f"{words} {FROM_FILE}"
 
 
 def _predicted_hint(ledger: Ledger, key: str) -> str:
-    found = _prediction(ledger, key)
-    if found is None:
+    found, saved = _prediction(ledger, key), ledger.saved_prediction(key)
+    if found is None and saved is None:
         return ledger.outcomes.get(key, _NOTHING).error
+    if found is None:
+        return _SAVED
     pairs = zip(found.class_names, found.probabilities, strict=True)
     lines = [f"{name}: p = {in_percent(chance)}" for name, chance in pairs if not isnan(chance)]
     right = ledger.is_right(key)
@@ -241,7 +250,8 @@ def row_words(ledger: Ledger, key: str) -> str:
     """Return all words of a row that a filter may find, in small letters."""
     subject, outcome = ledger.by_key[key], ledger.outcomes.get(key)
     words = [subject.name, key, subject.label, rating(ledger, key), note(ledger, key)]
+    words += [predicted(ledger, key)[0], FROM_FILE * (ledger.saved_prediction(key) is not None)]
+    words.append({True: "right", False: "wrong", None: ""}[ledger.is_right(key)])
     if outcome is not None:
-        words += [predicted(ledger, key)[0], status(ledger, key), outcome.error]
-        words.append({True: "right", False: "wrong", None: ""}[ledger.is_right(key)])
+        words += [status(ledger, key), outcome.error]
     return " ".join(words).casefold()

@@ -157,6 +157,13 @@ class SubjectDesk(QObject):
         self.ledger.question = self._form.request()
         self.page.table.rows.refresh_all()
 
+    def _take_network(self) -> None:
+        """Tell by the checkpoint that is loaded which saved predictions are its own."""
+        model = self._controller.model
+        known = {} if model is None else model.handle.checkpoint
+        self.ledger.checkpoint = str(known.get("sha256", ""))
+        self.ledger.class_names = () if model is None else tuple(model.handle.class_names)
+
     def _on_dropped(self, place: str) -> None:
         self._form.turn_to(TITLE)
         self.open_list(place)
@@ -166,6 +173,7 @@ class SubjectDesk(QObject):
         self.page.rating.flush()
         self.ledger = Ledger(listed)
         self.rater.open(self.ledger)
+        self._take_network()
         self._take_question()
         self.visits.follow(self.ledger, self._form.threshold.threshold, self._following)
         self.page.filter.clear()
@@ -260,6 +268,7 @@ class SubjectDesk(QObject):
     def _on_model_changed(self, _model: object) -> None:
         self._running.cancel()
         self.ledger.forget_answers()
+        self._take_network()
         self._take_question()
         self._adapt()
 

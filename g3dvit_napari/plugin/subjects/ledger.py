@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from g3dvit_napari.core.compact import CompactExplanation
 from g3dvit_napari.core.errors import MethodError
@@ -60,6 +61,8 @@ class Ledger:
         self.outcomes: dict[str, Outcome] = {}
         self.ratings: dict[str, Row] = {}
         self.question = ExplanationRequest()
+        self.checkpoint = ""  # SHA-256 of the one that is loaded
+        self.class_names: tuple[str, ...] = ()  # of its network
         self._maps: OrderedDict[str, CompactExplanation] = OrderedDict()
 
     def record(self, key: str, outcome: Outcome, compact: CompactExplanation | None) -> None:
@@ -79,6 +82,24 @@ class Ledger:
         """Whether what is known of a subject answers the present question."""
         outcome = self.outcomes.get(key)
         return outcome is not None and outcome.answers(self.question)
+
+    def saved_prediction(self, key: str) -> tuple[str, float] | None:
+        """Return what this very checkpoint predicted when a subject was rated, read from the file.
+
+        The class and its probability; of a regression, no name and the value. None: nothing was
+        saved, by another checkpoint, or more is known by now.
+        """
+        row = self.ratings.get(key, {})
+        if not self.checkpoint or row.get("model") != self.checkpoint or key in self.outcomes:
+            return None
+        name = row.get("predicted", "") if row.get("p") else ""
+        try:
+            value = float(row.get("p") or row.get("predicted", ""))
+        except ValueError:  # somebody else wrote into the file
+            return None
+        if not isfinite(value) or (name and name not in self.class_names):
+            return None
+        return name, value
 
     def missing(self, keys: Iterable[str]) -> list[Subject]:
         """Return those subjects whose answer to the present question is not known."""
@@ -107,12 +128,21 @@ class Ledger:
 
     def is_right(self, key: str) -> bool | None:
         """Whether the prediction is the true class; None where either is not known."""
-        outcome, label = self.outcomes.get(key), self.by_key[key].label
-        prediction = outcome.prediction if outcome else None
-        if not label or prediction is None or len(prediction.class_names) < 2:
+        label = self.by_key[key].label
+        names, predicted = self._predicted(key)
+        if not label or len(names) < 2:
             return None
-        names = [name.casefold() for name in prediction.class_names]
+        names = tuple(name.casefold() for name in names)
         try:
-            return class_number(label.casefold(), names) == prediction.predicted
+            return class_number(label.casefold(), names) == predicted
         except MethodError:  # a label that is none of this network's classes
             return None
+
+    def _predicted(self, key: str) -> tuple[tuple[str, ...], int]:
+        """Return the names of the classes and the number of the predicted one; no names: none."""
+        outcome, saved = self.outcomes.get(key), self.saved_prediction(key)
+        if outcome is not None and outcome.prediction is not None:
+            return tuple(outcome.prediction.class_names), outcome.prediction.predicted
+        if saved is not None and saved[0]:
+            return self.class_names, self.class_names.index(saved[0])
+        return (), 0
