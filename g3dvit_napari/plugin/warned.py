@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TextIO
 
 _names: dict[int, str] = {}  # thread: the work that runs there
 _log = logging.getLogger(__name__)
@@ -33,7 +33,13 @@ def named(work: str) -> Iterator[None]:
 
 
 def _tell(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
+    del file, line
     where = _names.get(threading.get_ident()) or f"{filename}, line {lineno}"
     _log.warning("%s: %s: %s", where, category.__name__, message)

@@ -89,8 +89,10 @@ class Ledger:
         The class and its probability; of a regression, no name and the value. None: nothing was
         saved, by another checkpoint, or more is known by now.
         """
+        if not self.checkpoint or key in self.outcomes:
+            return None
         row = self.ratings.get(key, {})
-        if not self.checkpoint or row.get("model") != self.checkpoint or key in self.outcomes:
+        if row.get("model") != self.checkpoint:
             return None
         name = row.get("predicted", "") if row.get("p") else ""
         try:
@@ -129,8 +131,10 @@ class Ledger:
     def is_right(self, key: str) -> bool | None:
         """Whether the prediction is the true class; None where either is not known."""
         label = self.by_key[key].label
+        if not label:
+            return None
         names, predicted = self._predicted(key)
-        if not label or len(names) < 2:
+        if len(names) < 2:
             return None
         names = tuple(name.casefold() for name in names)
         try:
@@ -140,9 +144,10 @@ class Ledger:
 
     def _predicted(self, key: str) -> tuple[tuple[str, ...], int]:
         """Return the names of the classes and the number of the predicted one; no names: none."""
-        outcome, saved = self.outcomes.get(key), self.saved_prediction(key)
+        outcome = self.outcomes.get(key)
         if outcome is not None and outcome.prediction is not None:
-            return tuple(outcome.prediction.class_names), outcome.prediction.predicted
+            return outcome.prediction.class_names, outcome.prediction.predicted
+        saved = self.saved_prediction(key)
         if saved is not None and saved[0]:
             return self.class_names, self.class_names.index(saved[0])
         return (), 0
