@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, cast
 
 _names: dict[int, str] = {}  # thread: the work that runs there
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def named(work: str) -> Iterator[None]:
     """
     thread = threading.get_ident()
     _names[thread] = work
-    warnings.showwarning = _tell
+    warnings.showwarning = cast(Any, _tell)
     try:
         yield
     finally:
@@ -33,13 +33,7 @@ def named(work: str) -> Iterator[None]:
 
 
 def _tell(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any
 ) -> None:
-    del file, line
     where = _names.get(threading.get_ident()) or f"{filename}, line {lineno}"
     _log.warning("%s: %s: %s", where, category.__name__, message)
