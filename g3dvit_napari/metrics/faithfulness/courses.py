@@ -16,6 +16,7 @@ from g3dvit_napari.core.evaluation import Evaluation, Floats, Scene
 from g3dvit_napari.core.network import Network
 from g3dvit_napari.core.removal import Removal, Sweep
 from g3dvit_napari.core.score import Curve, Score, undefined
+from g3dvit_napari.metrics.asking import asked
 from g3dvit_napari.metrics.faithfulness.removal_order import (
     End,
     Ranks,
@@ -23,7 +24,6 @@ from g3dvit_napari.metrics.faithfulness.removal_order import (
     random_orders,
     reversed_order,
 )
-from g3dvit_napari.metrics.robustness.answers import asked
 
 INFORMATIVE = 0.2  # by which the answer must fall when everything is removed
 MOST_ONE_BY_ONE = 4096

@@ -12,7 +12,8 @@ from g3dvit_napari.core.evaluation import Evaluation, Floats, Mask, Scene
 from g3dvit_napari.core.removal import Removal, Substrate, Unit
 from g3dvit_napari.core.score import Curve, Score, undefined
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.robustness.answers import Answer, asked, of_target, stands_still
+from g3dvit_napari.metrics.asking import asked
+from g3dvit_napari.metrics.robustness.answers import Answer, of_target, stands_still
 
 
 @METRICS.register(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.evaluation import Evaluation
-from g3dvit_napari.metrics.robustness.answers import asked
+from g3dvit_napari.metrics.asking import asked
 
 DRAWS = 3
 Probabilities = NDArray[np.float64]
