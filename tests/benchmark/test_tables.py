@@ -243,12 +243,17 @@ def test_the_report_is_rebuilt_from_records_alone(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="benchmark run"):
         write_report(store, tmp_path)
     store.append([*made_facts(), *made_records(volumes=6)])
-    files = write_report(store, tmp_path, [("figures/a.png", "A figure")])
+
+    def draw(*_: object) -> list[tuple[str, str]]:
+        (tmp_path / "a.png").write_bytes(b"picture")
+        return [("a.png", "A figure")]
+
+    files = write_report(store, tmp_path, draw)
     again = {file: file.read_bytes() for file in files}
-    assert write_report(store, tmp_path, [("figures/a.png", "A figure")]) == files
+    assert write_report(store, tmp_path, draw) == files
     assert {file: file.read_bytes() for file in files} == again
     page = (tmp_path / "report.md").read_text("utf-8")
-    for words in ("accuracy 0.97, truth used 0.90", "![A figure](figures/a.png)", "other volumes"):
+    for words in ("accuracy 0.97, truth used 0.90", "![A figure](a.png)", "other volumes"):
         assert words in page
     with (tmp_path / "tables" / "scores.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -257,7 +262,7 @@ def test_the_report_is_rebuilt_from_records_alone(tmp_path: Path) -> None:
 
 
 def test_networks_stand_with_every_table(board: Board) -> None:
-    made = tables(board, Board(FOUND, counted=False), rankings(board)[:1])
+    made = tables(board, Board(FOUND, counted=False), rankings(board)[:1], summed(board))
     for table in made:
         assert table.name == "networks" or any("accuracy 0.97" in note for note in table.notes)
     boxes = next(t for t in made if t.title == "boxes: localisation")

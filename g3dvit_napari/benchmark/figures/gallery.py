@@ -12,9 +12,9 @@ from g3dvit_napari.benchmark.figures.runtimes import points_of, runtime_figure
 from g3dvit_napari.benchmark.figures.style import save
 from g3dvit_napari.benchmark.tables.board import Board, title_of
 from g3dvit_napari.benchmark.tables.ranks import Ranked
+from g3dvit_napari.benchmark.tables.report import Pictures
 from g3dvit_napari.benchmark.tables.scores import Summed
 
-Pictures = list[tuple[str, str]]  # path relative to the report, and title
 DIAGRAMS = ("iou", "average_precision", "relevance_mass", "deletion", "insertion", "pointing_game")
 
 

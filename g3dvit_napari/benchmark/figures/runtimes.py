@@ -64,7 +64,7 @@ def runtime_figure(board: Board, sums: Summed, cell: str, column: str) -> Iterat
         axes.margins(x=0.16, y=0.06)
         figure.legend(loc="outside lower center", ncols=len(families) + 1, fontsize=8)
         figure.draw_without_rendering()
-        _labels(axes, named(points, sums[cell, "vit", column][0] != "lower"))
+        _labels(axes, named(points, sums[cell, "vit", column][0] != "lower"), points)
         yield figure
 
 
@@ -91,10 +91,12 @@ def named(points: Sequence[Point], higher: bool = True) -> list[Point]:
     return list(dict.fromkeys([*order[:BEST], *quicker, *own, *slowest]))
 
 
-def _labels(axes: Axes, points: Sequence[Point]) -> None:
+def _labels(axes: Axes, points: Sequence[Point], every: Sequence[Point]) -> None:
     """Write names beside the points; one that would cover another moves up, with a line."""
     place, unit = axes.transData.transform, axes.figure.dpi / 72  # pixels of a point
-    taken: list[Box] = []
+    marks = [place((seconds, score)) for _, seconds, score in every]
+    half = 3.5 * unit
+    taken: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in marks]
     for row, seconds, score in sorted(points, key=lambda p: p[2]):
         x, y = place((seconds, score))
         wide, high = 4.0 * len(words(row)) * unit, 8.4 * unit

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from g3dvit_napari.benchmark.running.columns import Column, columns_named
 from g3dvit_napari.benchmark.running.rows import Row, rows_named
+from g3dvit_napari.core.errors import MethodError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,73 @@ def plan_of(
 def records_path(folder: Path) -> Path:
     """Return where the records of a run lie."""
     return folder / "records.jsonl"
+
+
+# Curves are made twice a volume and row, so fewer volumes get them; twins stay among the data that
+# the network knows, which no other baseline does.
+_CI = (
+    "auroc",
+    "average_precision",
+    "iou",
+    "max_iou",
+    "pointing_game",
+    "pointing_game level=patch",
+    "relevance_mass",
+    "relevance_rank",
+    "mass_distance",
+    "sparseness",
+    "deletion substrate=twin",
+    "insertion substrate=twin",
+)
+_NIGHTLY = (
+    *_CI,
+    "matthews",
+    "f1",
+    "pixel_accuracy",
+    "top_k_intersection",
+    "emd_score",
+    "in_brain_mass",
+    "distractor_mass",
+    "distractor_hit",
+    "complexity",
+    "deletion",
+    "insertion",
+    "deletion substrate=mean",
+    "insertion substrate=mean",
+    "deletion substrate=blur",
+    "insertion substrate=blur",
+    "road",
+    "faithfulness_correlation",
+    "infidelity",
+    "max_sensitivity",
+    "model_randomisation",
+    "class_sensitivity",
+)
+
+
+def plan_of_tier(
+    tier: str, methods: Sequence[str] | None = None, metrics: Sequence[str] | None = None
+) -> Plan:
+    """Return the plan of a tier.
+
+    "ci" has 6 volumes per network, 1 for methods of many passes and 3 for metrics of many passes,
+    and the metrics that say most; "nightly" has 30, 10 and 10; "gpu" 100, 50 and 50.
+
+    Raises
+    ------
+    MethodError
+        When a tier, method or metric is unknown.
+    """
+    if tier not in _LIMITS:
+        raise MethodError(unknown_name("tier", tier, _LIMITS))
+    volumes, many, slow = _LIMITS[tier]
+    return Plan(
+        rows_named(methods),
+        columns_named(metrics or (_CI if tier == "ci" else _NIGHTLY)),
+        volumes,
+        many,
+        slow,
+    )
+
+
+_LIMITS = {"ci": (6, 1, 3), "nightly": (30, 10, 10), "gpu": (100, 50, 50)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from g3dvit_napari.benchmark.tables.agreement import agreement_table
 from g3dvit_napari.benchmark.tables.board import Board
 from g3dvit_napari.benchmark.tables.networks import network_sentence, network_table, silent_table
 from g3dvit_napari.benchmark.tables.ranks import Ranked, friedman_table, rank_table, ranked
-from g3dvit_napari.benchmark.tables.scores import long_table, main_tables, summed
+from g3dvit_napari.benchmark.tables.scores import Summed, long_table, main_tables, summed
 from g3dvit_napari.benchmark.tables.significance import (
     differences_of,
     significance_table,
@@ -21,6 +21,7 @@ from g3dvit_napari.benchmark.tables.significance import (
 from g3dvit_napari.benchmark.tables.table import Table, write, write_text
 from g3dvit_napari.core.errors import VolumeError
 
+Pictures = list[tuple[str, str]]  # paths relative to the report, and titles
 FILES_ONLY = ("scores", "scores_others_all", "significance")  # too long for a page
 
 
@@ -48,9 +49,9 @@ def rankings(board: Board) -> list[Ranked]:
     return [one for one in found if one is not None]
 
 
-def tables(main: Board, others: Board, every: Sequence[Ranked]) -> list[Table]:
+def tables(main: Board, others: Board, every: Sequence[Ranked], sums: Summed) -> list[Table]:
     """Return all tables, the most important ones first."""
-    sums, rest = summed(main), summed(others)
+    rest = summed(others)
     pairs = {one.column: differences_of(main, one) for one in every}
     found = [
         network_table(main),
@@ -61,7 +62,7 @@ def tables(main: Board, others: Board, every: Sequence[Ranked]) -> list[Table]:
         significance_table(pairs),
         agreement_table(main),
         silent_table(main),
-        *_of_the_others(others),
+        *_of_the_others(others, rest),
         long_table(sums),
         long_table(rest, "scores_others_all", "All scores of the other volumes"),
     ]
@@ -74,26 +75,35 @@ def tables(main: Board, others: Board, every: Sequence[Ranked]) -> list[Table]:
     ]
 
 
-def _of_the_others(others: Board) -> list[Table]:
+def _of_the_others(others: Board, rest: Summed) -> list[Table]:
     note = (
         "Volumes that the network names wrongly, or whose truth it does not use: a map may be "
         "right about the network and miss the mask. They enter no ranking."
     )
     return [
         replace(one, title=f"{one.title}, other volumes", notes=(note, *one.notes[1:]))
-        for one in main_tables(summed(others), others, "others")
+        for one in main_tables(rest, others, "others")
     ]
 
 
-def write_report(store: Store, folder: Path, figures: Sequence[tuple[str, str]] = ()) -> list[Path]:
+def write_report(
+    store: Store,
+    folder: Path,
+    draw: Callable[[Board, Summed, Sequence[Ranked], Path], Pictures] | None = None,
+) -> list[Path]:
     """Rebuild all tables from records and write them.
 
     Parameters
     ----------
     folder
         For `report.md` and the tables, each as Markdown and as CSV.
-    figures
-        Paths, relative to the folder, and titles of figures that the page shows.
+    draw
+        Makes the figures, such as `figures.gallery.draw_all`; none are made without.
+
+    Returns
+    -------
+    list of Path
+        All files, the page that shows everything first.
 
     Raises
     ------
@@ -101,14 +111,16 @@ def write_report(store: Store, folder: Path, figures: Sequence[tuple[str, str]] 
         When there are no records, or a file cannot be written.
     """
     main, others = boards(store)
-    made = tables(main, others, rankings(main))
+    every, sums = rankings(main), summed(main)
+    pictures = draw(main, sums, every, folder) if draw else []
+    made = tables(main, others, every, sums)
     files = write(made, folder / "tables")
     page = folder / "report.md"
-    write_text(page, _page(main, made, figures))
-    return [page, *files]
+    write_text(page, _page(main, made, pictures))
+    return [page, *files, *(folder / name for name, _ in pictures)]
 
 
-def _page(board: Board, made: Sequence[Table], figures: Sequence[tuple[str, str]]) -> str:
+def _page(board: Board, made: Sequence[Table], pictures: Pictures) -> str:
     parts = [f"# Benchmark\n\n{_computed_by(board.records)}"]
     if board.broken or board.ignored:
         parts.append(
@@ -116,7 +128,7 @@ def _page(board: Board, made: Sequence[Table], figures: Sequence[tuple[str, str]
             "another version of the benchmark."
         )
     parts += [made[0].markdown()]
-    parts += [f"![{title}]({path})\n\n*{title}*\n" for path, title in figures]
+    parts += [f"![{title}]({path})\n\n*{title}*\n" for path, title in pictures]
     parts += [one.markdown() for one in made[1:] if one.name not in FILES_ONLY]
     parts.append("All numbers: `tables/scores.csv`; all pairs: `tables/significance.csv`.\n")
     return "\n".join(parts)
