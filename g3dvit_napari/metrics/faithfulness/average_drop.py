@@ -28,8 +28,9 @@ def average_drop(evaluation: Evaluation) -> Score:
     defined where p is 0.
 
     What fools it. A volume times a soft map is like nothing the network was trained on, most of all
-    where zero is not air but average tissue; a map that is 1 nearly everywhere loses nothing
-    (Poppi et al., CVPRW 2021). It describes; it is no verdict.
+    where zero is not air but average tissue; a map that is 1 nearly everywhere loses nothing (Poppi
+    et al., CVPRW 2021); and a network that normalises every patch, as vit-pytorch's does, hardly
+    sees a soft mask, so that random maps may lose less than true ones. It is no verdict.
     """
     chance = float(np.mean([_read(*found) for found in answers_by_chance(evaluation)]))
     found = answer_to_masked(evaluation)

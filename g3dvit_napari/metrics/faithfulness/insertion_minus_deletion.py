@@ -27,8 +27,7 @@ def insertion_minus_deletion(
     """Return the area under the insertion curve minus that under the deletion curve.
 
     Higher is better. It equals the area between removing the least and the most relevant parts
-    first, so on equal steps it is AGCAM's ABPC without their rounding of steps. Chance: the mean of
-    three random orders, near zero.
+    first; on equal steps it is nearly AGCAM's ABPC. Chance: the mean of three random orders.
 
     What fools it. It subtracts what both curves owe to holes in the image, not what a baseline that
     suits one method owes to it (Picard et al., arXiv 2512.11433). Look at several baselines, and at
