@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from made_heads import blob, explanation_of, head
@@ -17,6 +18,7 @@ from g3dvit_napari import api as facade
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin.picture.layers import series_layer_data, volume_of
 from g3dvit_napari.plugin.picture.maps import smooth_map
+from g3dvit_napari.plugin.places.places_box import PlacesBox
 from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import open_form
 
@@ -214,6 +216,39 @@ def test_a_painted_region_is_followed_over_time(qtbot, made) -> None:
     qtbot.waitUntil(lambda: max(course.shares.get(region.region, {0: 0.0}).values()) > 0.99)
     (panel,) = [p for p in made.desk.view.box.plot._panels if p.title == "share of relevance"]
     assert panel.lines[0].values == pytest.approx(dict.fromkeys(range(FRAMES), 1.0))
+
+
+def test_a_region_of_an_atlas_is_followed_over_time(
+    qtbot, made, tmp_path, monkeypatch, screenshots
+) -> None:
+    volume, path = head(), tmp_path / "halves.nii.gz"
+    x = (volume.affine[:3, :3] @ np.indices(volume.shape).reshape(3, -1))[0] + volume.affine[0, 3]
+    sides = np.where(x.reshape(volume.shape) < 0, 1, 2).astype(np.uint8)
+    nib.Nifti1Image(sides, volume.affine).to_filename(path)
+    path.with_name("halves.tsv").write_text("index\tname\n1\tleft\n2\tright\n", encoding="utf-8")
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getOpenFileName", lambda *_, **__: (str(path), "")
+    )
+    explain(qtbot, made, "all")
+    made.widget.form.turn_to("Places")
+    click(qtbot, made.widget.findChild(PlacesBox).browse)
+    rest(qtbot, made.desk)
+    made.widget.form.turn_to("Time")
+    box, course, regions = made.desk.view.box, made.desk.course, made.desk.view.regions
+    shares = {}
+    for name in ("halves", "halves: left", "halves: right"):
+        box.regions.setFocus()
+        while box.regions.currentText() != name:
+            place = box.regions.currentIndex()
+            qtbot.keyClick(box.regions, Qt.Key.Key_Down)
+            assert box.regions.currentIndex() == place + 1
+        qtbot.waitUntil(lambda: len(course.shares.get(regions.region, {})) == FRAMES)
+        shares[name] = np.array([course.shares[regions.region][n] for n in range(FRAMES)])
+    assert np.allclose(shares["halves"], 1)
+    assert np.allclose(shares["halves: left"] + shares["halves: right"], 1)
+    assert (shares["halves: left"] > 0.6).all()  # there the marker lies
+    qtbot.wait(50)
+    made.viewer.window._qt_window.grab().save(str(screenshots / "time_atlas.png"))
 
 
 def test_a_frame_that_was_changed_in_place_is_not_shown_as_explained(qtbot, made) -> None:

@@ -37,6 +37,8 @@ def open_places(viewer: Any, controller: Controller, form: Any) -> PlacesDesk:
 class PlacesDesk(QObject):
     """Stands behind the page of places."""
 
+    files_changed = Signal(object)  # the label images that were read, by path
+
     jumped = Signal(object)  # the point (z y x) of the canvas
 
     def __init__(self, viewer: Any, controller: Controller, box: PlacesBox, line: ReadOut) -> None:
@@ -72,6 +74,7 @@ class PlacesDesk(QObject):
             event.disconnect(self._on_layers_changed)
         self._on_forgotten()
         self._files, self._chosen = {}, ""
+        self.files_changed.emit(self._files)
 
     def read_atlas(self, path: str) -> None:
         """Read a label image and sum the map up by it."""
@@ -156,6 +159,7 @@ class PlacesDesk(QObject):
     def _on_atlas_read(self, found: tuple[str, Atlas]) -> None:
         path, atlas = found
         self._files[path], self._chosen = atlas, path
+        self.files_changed.emit(self._files)
         self._box.folder = str(Path(path).parent)
         self._box.shows.choose("regions")
         self._offer()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from g3dvit_napari.core.atlas import Atlas
 from g3dvit_napari.plugin.lanes import Lanes
 from g3dvit_napari.plugin.series import jobs
 from g3dvit_napari.plugin.series.course import Course
@@ -16,11 +19,11 @@ from g3dvit_napari.plugin.series.time_box import CourseBox
 
 PAUSE_MS = 300  # after a stroke of the brush, until it is measured
 GATHER_MS = 500  # frames that come in one by one are measured together
-Key = tuple[str, int | None]  # a layer's unique id and a label; the head has the id ""
+Key = tuple[str, int | None]  # a layer's unique id or a path, and a label; the head has ""
 
 
 class RegionList(QObject):
-    """Offers the head and every labels layer, as a whole and by its selected label."""
+    """Offers the head, every labels layer, whole and by its selected label, and label images."""
 
     changed = Signal()  # another region is chosen, or the chosen one was painted on
     measured = Signal()  # shares have been added to a course
@@ -31,6 +34,7 @@ class RegionList(QObject):
         self._lane = lanes.add("the time course", self._on_measured, told="errors")
         self._offered: dict[Key, Region] = {("", None): HEAD}
         self._watched: list[Labels] = []
+        self._atlases: Mapping[str, Atlas] = {}
         self._versions: dict[str, int] = {}
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -67,6 +71,13 @@ class RegionList(QObject):
         self._gather.stop()
         self._task = self._last = None
         self._offer()
+
+    def take_atlases(self, atlases: Mapping[str, Atlas]) -> None:
+        """Offer the label images that were read on the page Places, by their paths."""
+        before, self._atlases = self.region, dict(atlases)
+        self._offer()
+        if self.region != before:
+            self.changed.emit()
 
     def measure(self, course: Course, layer: Layer) -> None:
         """Measure the chosen region, soon, in the frames where it is not known yet."""
@@ -137,8 +148,20 @@ class RegionList(QObject):
             self._offered[(key, None)] = Region(name, layer, None, version)
             marked = Region(f"{name}: label {label}", layer, label, version)
             self._offered[(key, -1)] = marked
+        for path, atlas in self._atlases.items():
+            self._offered |= _regions_of(path, atlas)
         names = {key: region.name for key, region in self._offered.items()}
         self._box.offer_regions(names, self._box.regions.value())
+
+
+def _regions_of(path: str, atlas: Atlas) -> dict[Key, Region]:
+    """Return a label image as a whole, and its regions that have a name."""
+    title = Path(path).name.partition(".")[0]
+    regions: dict[Key, Region] = {(path, None): Region(title, atlas=atlas)}
+    for label in sorted(atlas.names):
+        name = f"{title}: {atlas.name_of(label)}"
+        regions[(path, label)] = Region(name, value=label, atlas=atlas)
+    return regions
 
 
 def _events(layer: Labels) -> tuple[Any, ...]:

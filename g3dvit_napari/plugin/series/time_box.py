@@ -135,8 +135,8 @@ class CourseBox(Section):
         self.add_row(
             "Re&gion",
             self.regions,
-            "Whose share of the relevance the lower plot shows: the head, or what a labels\n"
-            "layer marks (draw one, or open an atlas as labels).",
+            "Whose share of the relevance the lower plot shows: the head, what a labels\n"
+            "layer marks (draw one), or a region of a label image that was chosen in Places.",
         )
         self.export = QPushButton("Export …")
         explain(
