@@ -29,6 +29,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "peak_mark": True,
         "hint_seen": False,
     },
+    "places": {"shows": "peaks"},
+    "time": {"frames": "all", "classes": "same", "scale": "common", "lines": "one"},
     "qa": {"go_on": True, "rater": ""},
     "files": {
         "recent_checkpoints": "",

@@ -101,6 +101,8 @@ class ExplainWidget(QWidget):
         asked = (prediction, tuning, history)
         series = SeriesDesk(viewer, self.controller, self.form)
         history.leave_out(series.browses)
+        series.recall(self._settings)
+        places.recall(self._settings)
         places.files_changed.connect(series.view.regions.take_atlases)
         judging = open_judging(viewer, self.controller, self.form)
         pages = (*asked, compare, judging, self.looks, self.export, places, series)

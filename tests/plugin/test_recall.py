@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
+from qtpy.QtCore import Qt
 
 import g3dvit_napari
 from g3dvit_napari.core.types import Threshold
 from g3dvit_napari.plugin import settings as settings_module
+from g3dvit_napari.plugin.controls.choice import Choice
+from g3dvit_napari.plugin.controls.switch import Switch
 from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.places.places_box import PlacesBox
 from g3dvit_napari.plugin.recall import recall, remember
 from g3dvit_napari.plugin.settings import DEFAULTS, PLUGIN, Settings
+from g3dvit_napari.plugin.widget import ExplainWidget
 
 MANIFEST = Path(g3dvit_napari.__file__).with_name("napari.yaml")
 
@@ -69,6 +74,44 @@ def test_form_comes_back_as_it_was_left(qtbot, kept, tmp_path) -> None:
     recall(form, Settings())
     check_same(form, tmp_path)
     assert asked == []  # remembering requests nothing
+
+
+def switches(widget: ExplainWidget) -> dict[str, Switch | Choice]:
+    (series,) = (found for found in widget.features if hasattr(found, "follower"))
+    frames, box = series.frames, series.view.box
+    return {
+        "peaks": widget.findChild(PlacesBox).shows,
+        "same": frames.classes,
+        "common": box.scales,
+        "all": frames.frames,
+        "one": box.lines,
+    }
+
+
+def test_pages_come_back_as_they_were_left(qtbot, kept, viewer, api) -> None:  # noqa: ARG001
+    first = ExplainWidget(viewer)
+    qtbot.addWidget(first)
+    before = switches(first)
+    assert {name: control.value() for name, control in before.items()} == {k: k for k in before}
+    wanted = {"peaks": "regions", "same": "each", "common": "own"}
+    for name, value in wanted.items():
+        before[name].setEnabled(True)  # without a series they rest
+        before[name].button(value).setEnabled(True)
+        qtbot.mouseClick(before[name].button(value), Qt.MouseButton.LeftButton)
+    for name, key in (("all", Qt.Key.Key_Up), ("one", Qt.Key.Key_Down)):
+        before[name].setEnabled(True)
+        qtbot.keyClick(before[name], key)
+    first.controller.close()
+    assert kept.time.classes == "each"
+    again = ExplainWidget(viewer)
+    qtbot.addWidget(again)
+    after = {name: control.value() for name, control in switches(again).items()}
+    assert after == {**wanted, "all": "every", "one": "all"}
+    (series,) = (found for found in again.features if hasattr(found, "follower"))
+    assert series.follower.scale == "own"  # not only shown
+    places = again.findChild(PlacesBox)
+    assert places.tables.currentWidget() is places.regions
+    again.controller.close()
 
 
 def test_otsu_is_remembered(qtbot, kept) -> None:

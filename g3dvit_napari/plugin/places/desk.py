@@ -22,6 +22,8 @@ from g3dvit_napari.plugin.places.labels_layers import atlas_from, labels_in
 from g3dvit_napari.plugin.places.places_box import NO_LABELS, NOTHING, PlacesBox
 from g3dvit_napari.plugin.places.reading import Sight
 from g3dvit_napari.plugin.places.readout import ReadOut
+from g3dvit_napari.plugin.remembered import keep
+from g3dvit_napari.plugin.settings import Settings
 
 
 def open_places(viewer: Any, controller: Controller, form: Any) -> PlacesDesk:
@@ -75,6 +77,11 @@ class PlacesDesk(QObject):
         self._on_forgotten()
         self._files, self._chosen = {}, ""
         self.files_changed.emit(self._files)
+
+    def recall(self, settings: Settings) -> None:
+        """Show the table that was left, and remember which is chosen from now on."""
+        keep(settings, "places", {"shows": self._box.shows})
+        self._on_forgotten()
 
     def read_atlas(self, path: str) -> None:
         """Read a label image and sum the map up by it."""

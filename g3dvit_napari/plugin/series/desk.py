@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
@@ -14,13 +14,15 @@ from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.controls.page import Page
 from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.remembered import keep
 from g3dvit_napari.plugin.series import jobs
-from g3dvit_napari.plugin.series.course import Course, Frame, fingerprint
+from g3dvit_napari.plugin.series.course import Course, Frame, Scale, fingerprint
 from g3dvit_napari.plugin.series.course_view import CourseView
 from g3dvit_napari.plugin.series.follower import Follower
 from g3dvit_napari.plugin.series.frames import chosen_frames, count_of
 from g3dvit_napari.plugin.series.kept import KeptCourses, without_class
 from g3dvit_napari.plugin.series.time_box import FramesBox
+from g3dvit_napari.plugin.settings import Settings
 
 TITLE, TIP = "Time", "Many frames of a 4-D series, and how they change."
 REDRAW_MS = 250  # between two plots while frames come in
@@ -54,6 +56,13 @@ class SeriesDesk(QObject):
     def course(self) -> Course | None:
         """The time course that is followed and plotted."""
         return self.follower.course
+
+    def recall(self, settings: Settings) -> None:
+        """Set the page as it was left, and remember what is chosen from now on."""
+        frames, box = self.frames, self.view.box
+        keep(settings, "time", {"frames": frames.frames, "classes": frames.classes})
+        keep(settings, "time", {"scale": box.scales, "lines": box.lines})
+        self.follower.scale = cast(Scale, box.scales.value())
 
     def browses(self) -> bool:
         """Whether a frame that is kept here is just being shown."""
