@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from g3dvit_napari.benchmark.cubes.places import cube_mask
+
 VERSION = 1  # part of every seed: a change of the generator must change it
 GRID, CUBE, PATCH = 40, 8, 5
 PLACES = GRID // CUBE
@@ -39,8 +41,7 @@ def draw(split: str, index: int, label: int | None = None, noise: float = NOISE)
     rng = np.random.default_rng([VERSION, SPLITS.index(split), index])
     drawn = int(rng.integers(PLACES**3))
     label = drawn if label is None else label
-    cube = np.zeros((GRID,) * 3, dtype=bool)
-    cube[tuple(slice(CUBE * p, CUBE * (p + 1)) for p in np.unravel_index(label, (PLACES,) * 3))] = 1
+    cube = cube_mask(GRID, CUBE * np.array(np.unravel_index(label, (PLACES,) * 3)), CUBE)
     clean = np.where(cube, CONTENT, BACKGROUND)
     data = clean + noise * rng.standard_normal(cube.shape)
     return Sample((np.rint(data / STEP) * STEP).astype(np.float32), cube, label)

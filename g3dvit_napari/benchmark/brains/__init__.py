@@ -1,0 +1,1 @@
+"""Brains from the MNI template with one effect whose place is known."""

@@ -1,0 +1,1 @@
+"""Networks trained on tasks with a known truth: recipes, the loop, and where the results lie."""

@@ -1,0 +1,63 @@
+"""Which networks there are: for every change, for every night, and for a GPU."""
+
+from __future__ import annotations
+
+from g3dvit_napari.benchmark.cubes.cell import Cell
+from g3dvit_napari.benchmark.training.recipe import Recipe, ResNet, ViT
+from g3dvit_napari.core.errors import MethodError, unknown_name
+
+SEEDS = range(5)  # of every claim about methods
+_CUBES, _NOISY = ViT((4, 4, 4)), ViT((4, 4, 4), embedding="plain")
+_POSITION = Cell(24, 6, 4)
+_FREE = Cell(24, 6, 4, places="free", embedding="plain", noise=0.5)
+_CONTENT = Cell(24, 6, 4, places="free", question="triple", embedding="plain", noise=0.5)
+_HOPELESS = Cell(24, 6, 6)
+_SEEN = Cell(40, 8, 5)
+_HEAD = ViT((5, 5, 6), positions=0.2)  # 25 x 25 x 30 mm along z, x, y
+
+_A = Recipe("cubes-a", _POSITION.name, _CUBES, steps=200, batch=32, rate=1e-3)
+_B = Recipe("cubes-b", _FREE.name, _NOISY, steps=230, batch=64, rate=1e-3)
+_C = Recipe("cubes-content", _CONTENT.name, _NOISY, steps=240, batch=64, rate=2e-3)
+_B1 = Recipe("brain-site", "brain-site", _HEAD, steps=240, batch=32, rate=2e-3, samples=1024)
+_B2 = Recipe(
+    "brain-ventricles", "brain-ventricles", _HEAD, steps=300, batch=32, rate=2e-3, samples=1024
+)
+_PERMUTED = Recipe(
+    "cubes-permuted", _CONTENT.name, _NOISY, steps=120, batch=64, rate=1e-3, permuted=True
+)
+_NOTHING = Recipe("cubes-hopeless", _HOPELESS.name, ViT((6, 6, 6)), steps=120, batch=32, rate=1e-3)
+_CONVOLUTIONS = Recipe("cubes-resnet", _CONTENT.name, ResNet(), steps=150, batch=32, rate=4e-3)
+_PUBLISHED = Recipe(
+    "published",
+    _SEEN.name,
+    ViT((5, 5, 5), dim=1024, depth=6, heads=8, dim_head=64, mlp_dim=2048),
+    steps=20 * 3200 // 16,
+    batch=16,
+    rate=1e-4,
+    samples=3200,
+    one_cycle=False,
+)
+
+_NIGHTLY = (_A, _B, _C, _B1, _B2, _PERMUTED, _NOTHING, _CONVOLUTIONS)
+TIERS: dict[str, tuple[Recipe, ...]] = {
+    "ci": (_B, _B1, _C, _A),  # the longest first, so that two processes end together
+    "nightly": tuple(recipe.with_seed(seed) for recipe in _NIGHTLY for seed in SEEDS),
+    "gpu": tuple(_PUBLISHED.with_seed(seed) for seed in SEEDS),
+}
+MODELS = {recipe.id: recipe for tier in TIERS.values() for recipe in tier}
+
+
+def tier_named(name: str) -> tuple[Recipe, ...]:
+    """Return the networks of a tier."""
+    if name not in TIERS:
+        raise MethodError(unknown_name("tier", name, TIERS))
+    return TIERS[name]
+
+
+def recipe_of(model_id: str) -> Recipe:
+    """Return the recipe of a network such as "cubes-a-seed0"; any seed will do."""
+    model, found, seed = model_id.rpartition("-seed")
+    known = {recipe.model: recipe for recipe in MODELS.values()}
+    if not found or model not in known or not seed.isdigit():
+        raise MethodError(unknown_name("benchmark network", model_id, MODELS))
+    return known[model].with_seed(int(seed))
