@@ -51,7 +51,7 @@ def save(picture: Picture, path: Path) -> None:
     image = Image.fromarray(picture)
     image.save(path, optimize=True)
     if path.stat().st_size > LARGEST:
-        image = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+        image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.FLOYDSTEINBERG)
         image.save(path, optimize=True)
     _log.info("%s: %d kB, %d x %d", path.name, path.stat().st_size // 1000, *image.size)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from g3dvit_napari.plugin.export.stills import photograph as photograph_canvas
+from g3dvit_napari.plugin.picture.marks_box import OFF_AT_FIRST
 from g3dvit_napari.plugin.picture.turntable import turn_camera
 from g3dvit_napari.plugin.widget import ExplainWidget
 from pictures.stage import Picture, click, open_window, photograph, wait
 
-NAMES = ("looks", "look_page", "turntable")
+NAMES = ("looks", "crosshair", "look_page", "turntable")
 SHOTS = ("axial", "coronal", "sagittal"), ("slab", "volume", "cut_away")
 SHOT = (450, 440)
 FRAMES, FRAME, CLOSER = 30, (360, 330), 1.3
@@ -17,7 +18,12 @@ FRAMES, FRAME, CLOSER = 30, (360, 330), 1.3
 
 def make() -> dict[str, Picture]:
     """Return the pictures by name."""
-    return {"looks": looks(), "look_page": look_page(), "turntable": turntable()}
+    return {
+        "looks": looks(),
+        "crosshair": crosshair(),
+        "look_page": look_page(),
+        "turntable": turntable(),
+    }
 
 
 def looks() -> Picture:
@@ -38,6 +44,23 @@ def looks() -> Picture:
         rows.append(np.hstack(shots))
     viewer.close()
     return np.vstack(rows)
+
+
+def crosshair() -> Picture:
+    """Return the three planes with crosshair, contour, and a ring around the peak."""
+    viewer, widget = open_window(size=(1120, 600))
+    as_new(widget)
+    widget.controller.set_display("caption", False)
+    click(widget.form.view.peak)
+    widget.form.marks.marks["crosshair"].setChecked(True)
+    shots = []
+    for name in SHOTS[0]:
+        click(widget.form.looks.planes.button(name))
+        wait(lambda: False, 0.5)
+        shots.append(photograph_canvas(viewer, *SHOT))
+    as_new(widget)
+    viewer.close()
+    return np.hstack(shots)
 
 
 def look_page() -> Picture:
@@ -70,5 +93,5 @@ def turntable() -> Picture:
 def as_new(widget: ExplainWidget) -> None:
     """Forget how the last user liked to look."""
     click(widget.form.view.switches["edge"].button("hard"))
-    for mark in widget.form.marks.marks.values():
-        mark.setChecked(True)
+    for name, mark in widget.form.marks.marks.items():
+        mark.setChecked(name not in OFF_AT_FIRST)

@@ -15,3 +15,9 @@ def in_percent(probability: float) -> str:
     if probability >= MOST:
         return "> 99.9 %"
     return f"{100 * probability:.1f} %"
+
+
+def p_of(probability: float) -> str:
+    """Return a probability in a caption: "p = 99.2 %", or "p < 0.1 %" for a bound."""
+    words = in_percent(probability)
+    return f"p {words}" if words[0] in "<>" else f"p = {words}"

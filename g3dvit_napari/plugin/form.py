@@ -10,7 +10,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
 
-from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.chance import p_of
 from g3dvit_napari.core.types import Explanation, ExplanationRequest
 from g3dvit_napari.plugin.asking.first_steps import FirstSteps
 from g3dvit_napari.plugin.asking.model_box import CHECKPOINT_ENDINGS, ModelBox
@@ -169,9 +169,9 @@ def answer(found: Explanation, ran: str) -> str:
         first = f"Predicted {names[0]}: {found.prediction.logits[0]:.4g}"
     else:
         chance = found.prediction.probabilities[found.predicted]
-        first = f"Predicted {names[found.predicted]} (p = {in_percent(chance)})"
+        first = f"Predicted {names[found.predicted]} ({p_of(chance)})"
         if found.target != found.predicted:
-            words.append(f"shown: {found.target_name} (p = {in_percent(found.probability)})")
+            words.append(f"shown: {found.target_name} ({p_of(found.probability)})")
     frame = found.relevance.source.frame if found.relevance.source else ""
     figures = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.figures.items()]
     return "\n".join([first, *words, *([frame] if frame else []), ran, *figures])

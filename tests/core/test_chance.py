@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.chance import in_percent, p_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from g3dvit_napari.core.chance import in_percent
 )
 def test_words(probability: float, words: str) -> None:
     assert in_percent(probability) == words
+
+
+def test_in_a_caption() -> None:
+    assert [p_of(p) for p in (0.5, 0.0, 1.0)] == ["p = 50.0 %", "p < 0.1 %", "p > 99.9 %"]
 
 
 def test_the_words_are_true_of_every_probability() -> None:

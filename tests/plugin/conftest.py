@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from made_heads import head
+from patience import rest
 from stand_in import StandIn
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
@@ -31,6 +35,55 @@ def api(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setattr("g3dvit_napari.plugin.jobs.facade", lambda: stand_in)
     return stand_in
+
+
+@pytest.fixture
+def anatomy(viewer: Any) -> Any:
+    """Return the layer of a made head in the viewer's model."""
+    from g3dvit_napari.plugin.picture.layers import to_layer_data
+
+    data, keywords = to_layer_data(head())
+    return viewer.add_image(data, **keywords)
+
+
+@pytest.fixture
+def loaded_form(qtbot: Any, viewer: Any, anatomy: Any, api: StandIn) -> Iterator[Any]:  # noqa: ARG001
+    """Return a form over a head, with a network that is a stand-in; all is at rest."""
+    from g3dvit_napari.plugin.widget import ExplainWidget
+
+    widget = ExplainWidget(viewer)
+    qtbot.addWidget(widget)
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    rest(qtbot, widget)
+    yield widget
+    widget.controller.release()
+    rest(qtbot, widget)
+    widget.controller.close()
+
+
+@pytest.fixture
+def explained_window(qtbot: Any, make_napari_viewer: Any, api: StandIn) -> Any:  # noqa: ARG001
+    """Return a form in a real window: a head is explained by the stand-in, the peak is in sight."""
+    from qtpy.QtWidgets import QApplication
+
+    from g3dvit_napari.plugin.picture.layers import to_layer_data
+    from g3dvit_napari.plugin.widget import open_form
+
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(900, 560)
+    data, keywords = to_layer_data(head())
+    viewer.add_image(data, **keywords)
+    widget = open_form(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    with qtbot.waitSignal(widget.controller.explained):
+        widget.compute()
+    rest(qtbot, widget)
+    widget.controller.jump_to_peak()
+    widget.form.turn_to("Look")
+    QApplication.processEvents()
+    return widget
 
 
 def pytest_configure(config: pytest.Config) -> None:

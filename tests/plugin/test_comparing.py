@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_heads import MARKER, blob, explanation_of, head
+from patience import rest
 from qtpy.QtCore import Qt
 from scipy import stats
 from stand_in import StandIn
@@ -240,21 +240,8 @@ def test_a_constant_map_has_no_agreement() -> None:
 
 
 @pytest.fixture
-def widget(qtbot: Any, viewer: Any, api: StandIn) -> Iterator[ExplainWidget]:  # noqa: ARG001
-    data, keywords = to_layer_data(head())
-    viewer.add_image(data, **keywords)
-    widget = ExplainWidget(viewer)
-    qtbot.addWidget(widget)
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("somewhere/vit.pth")
-    rest(qtbot, widget)
-    yield widget
-    widget.controller.release()
-    rest(qtbot, widget)
-
-
-def rest(qtbot: Any, widget: ExplainWidget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)
+def widget(loaded_form: ExplainWidget) -> ExplainWidget:
+    return loaded_form
 
 
 def click(qtbot: Any, button: Any) -> None:

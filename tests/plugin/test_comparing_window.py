@@ -115,7 +115,7 @@ def test_two_classes_on_one_scale_and_back(qtbot: Any, viewer: Any, widget: Any)
         ]
         share = np.abs(values).max() / largest
         assert words[1] == f"p = {100 * explanation.probability:.1f} %"
-        assert words[2].startswith(("top 5 %, ≥ 0.", "top 5 %, beyond ±0."))
+        assert words[2].startswith(("top 5 %, ≥ 0.", "top 5 %, from ±0."))
         assert re.search(r"z = -?[\d.]+ mm", "\n".join(words[2:4]))
         assert float(words[-1].removeprefix("peak ").split()[0]) == pytest.approx(share, abs=0.006)
         assert values.any()

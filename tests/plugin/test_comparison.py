@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from made_heads import MARKER, blob, explanation_of, head
 from napari.utils.io import imsave
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import map_coordinates
@@ -24,12 +24,6 @@ from g3dvit_napari.plugin.threshold.wording import number
 from g3dvit_napari.plugin.widget import ExplainWidget, open_form
 
 THRESHOLD = Threshold("keep", 5.0, "voxels")
-
-
-@pytest.fixture
-def anatomy(viewer: Any) -> Any:
-    data, keywords = to_layer_data(head())
-    return viewer.add_image(data, **keywords)
 
 
 def cells(viewer: Any) -> dict[tuple[int, int], list[str]]:
@@ -76,7 +70,7 @@ def test_captions_say_what_of_what_where_and_how_strong(viewer: Any, anatomy: An
         "lesion, p = 95.0 %",
         f"top 5 %, ≥ {cuts['One']} · {z}",
     ]
-    assert caption(viewer, "Two")[2] == f"top 5 %, beyond ±{cuts['Two']} · {z}"
+    assert caption(viewer, "Two")[2] == f"top 5 %, from ±{cuts['Two']} · {z}"
     assert caption(viewer, "Three")[3] == "shows nothing: zero"
     viewer.dims.order = (2, 0, 1)
     comparison.set_threshold(Threshold("value", 0.4))
@@ -242,25 +236,8 @@ def test_slices_and_volume_have_their_looks(viewer: Any, anatomy: Any) -> None:
 
 
 @pytest.fixture
-def widget(
-    qtbot: Any,
-    viewer: Any,
-    anatomy: Any,  # noqa: ARG001 - a volume to choose
-    api: Any,  # noqa: ARG001 - no network is run
-) -> Iterator[ExplainWidget]:
-    widget = ExplainWidget(viewer)
-    qtbot.addWidget(widget)
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("somewhere/vit.pth")
-    rest(qtbot, widget)
-    yield widget
-    widget.controller.release()
-    rest(qtbot, widget)
-
-
-def rest(qtbot: Any, widget: ExplainWidget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
+def widget(loaded_form: ExplainWidget) -> ExplainWidget:
+    return loaded_form
 
 
 def click(qtbot: Any, button: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_heads import blob, explanation_of, head
+from made_heads import MARKER, blob, explanation_of, head
 
 from g3dvit_napari.plugin.picture.contour import Contour
 from g3dvit_napari.plugin.picture.layers import (
     drawn_affine,
     is_volume,
     role_of,
+    series_layer_data,
     to_layer_data,
     volume_of,
 )
@@ -176,6 +177,25 @@ def test_a_line_left_behind_is_found_again(viewer, overlay) -> None:
     assert other.layer is line
     overlay.set_cut(0.6)
     assert line.name == "mine"
+
+
+def test_line_follows_the_maps_of_a_series(viewer) -> None:
+    volume, right = head(), MARKER * [-1, 1, 1]
+    data, keywords = series_layer_data(np.stack([volume.data.transpose()] * 3), volume, 2.0)
+    overlay = Overlay(viewer, viewer.add_image(data, **keywords))
+    overlay.show(explanation_of(volume))
+    overlay.jump_to_peak()
+    overlay.set_edge("contour")
+    (line,) = contours(viewer)
+    first = line.data.copy()
+    assert ends_in_world(line)[:, 2].mean() < 0
+    viewer.dims.set_point(0, 2.0)
+    overlay.swap(explanation_of(volume, lambda c: blob(c, right)))
+    assert ends_in_world(line)[:, 2].mean() > 0
+    overlay.show_nothing("frame 2: not explained")
+    assert len(line.data) == 0
+    overlay.swap(explanation_of(volume))
+    assert np.allclose(line.data, first)
 
 
 def test_line_leaves_the_cells_of_a_comparison_alone(viewer, overlay) -> None:

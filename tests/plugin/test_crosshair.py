@@ -8,7 +8,7 @@ from made_heads import MARKER, explanation_of, head
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.plugin.picture.crosshair import COLOR, RADIUS
-from g3dvit_napari.plugin.picture.layers import is_volume, role_of, series_layer_data, to_layer_data
+from g3dvit_napari.plugin.picture.layers import is_volume, role_of, series_layer_data
 from g3dvit_napari.plugin.picture.planes import order_of
 from g3dvit_napari.plugin.threshold.masks import is_mask
 from g3dvit_napari.plugin.widget import ExplainWidget
@@ -18,20 +18,8 @@ PEAK = tuple(MARKER[::-1])  # z y x
 
 
 @pytest.fixture
-def anatomy(viewer):
-    data, keywords = to_layer_data(head())
-    return viewer.add_image(data, **keywords)
-
-
-@pytest.fixture
-def widget(qtbot, viewer, anatomy):  # noqa: ARG001 - a volume to choose
-    widget = ExplainWidget(viewer)
-    qtbot.addWidget(widget)
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("/d/vit.pth")
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
-    yield widget
-    widget.controller.close()
+def widget(loaded_form):
+    return loaded_form
 
 
 @pytest.fixture

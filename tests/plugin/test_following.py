@@ -7,34 +7,21 @@ from dataclasses import replace
 
 import pytest
 from made_heads import explanation_of, head
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSpinBox
 
 from g3dvit_napari.plugin.asking.standing import what_ran
 from g3dvit_napari.plugin.following import PAUSE_MS
 from g3dvit_napari.plugin.picture.layers import to_layer_data
-from g3dvit_napari.plugin.widget import ExplainWidget
 
 pytestmark = pytest.mark.usefixtures("api")
 
 
 @pytest.fixture
-def widget(qtbot, viewer):
-    data, keywords = to_layer_data(head())
-    viewer.add_image(data, **keywords)
-    widget = ExplainWidget(viewer)
-    qtbot.addWidget(widget)
-    widget.show()
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("/d/vit.pth")
-    rest(qtbot, widget)
-    yield widget
-    widget.controller.close()
-    rest(qtbot, widget)
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=10_000)
+def widget(loaded_form):
+    loaded_form.show()
+    return loaded_form
 
 
 def compute(qtbot, widget) -> None:

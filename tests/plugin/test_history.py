@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_heads import explanation_of, head
+from patience import rest
 from qtpy.QtCore import Qt
 
 from g3dvit_napari.core.types import Threshold
@@ -16,7 +17,6 @@ from g3dvit_napari.plugin.history import past as past_module
 from g3dvit_napari.plugin.history.packing import bytes_of, is_packed, packed, unpack
 from g3dvit_napari.plugin.history.past import MOST_RESULTS, Past, Result
 from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
-from g3dvit_napari.plugin.widget import ExplainWidget
 
 pytestmark = pytest.mark.usefixtures("api")
 
@@ -139,21 +139,9 @@ def test_a_packed_result_holds_almost_nothing(layer) -> None:
 
 
 @pytest.fixture
-def widget(qtbot, viewer):
-    layer_of(viewer)
-    widget = ExplainWidget(viewer)
-    qtbot.addWidget(widget)
-    widget.show()
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("/d/vit.pth")
-    rest(qtbot, widget)
-    yield widget
-    widget.controller.close()
-    rest(qtbot, widget)
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=10_000)
+def widget(loaded_form):
+    loaded_form.show()
+    return loaded_form
 
 
 def desk(widget):

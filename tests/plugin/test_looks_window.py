@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_heads import head
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.picture.looks_box import KEYS, PLANES, VIEWS
-from g3dvit_napari.plugin.widget import open_form
 
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("api")]
 
 
 @pytest.fixture
-def widget(qtbot, make_napari_viewer):
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(980, 640)
-    data, keywords = to_layer_data(head())
-    viewer.add_image(data, **keywords)
-    widget = open_form(viewer)
-    with qtbot.waitSignal(widget.controller.model_changed):
-        widget.load_checkpoint("/d/vit.pth")
-    with qtbot.waitSignal(widget.controller.explained):
-        widget.compute()
-    widget.controller.jump_to_peak()
-    widget.form.turn_to("Look")
-    return widget
+def widget(explained_window):
+    return explained_window
 
 
 def photograph(widget) -> np.ndarray:

@@ -39,7 +39,7 @@ def words_of_cut(cell: Cell, threshold: Threshold) -> str:
     cut = cell.cut(threshold)
     if cut is None:
         return "uncut"
-    value = f"{'beyond ±' if cell.signed else '≥ '}{number(cut * cell.limit)}" if cut else "not 0"
+    value = f"{'from ±' if cell.signed else '≥ '}{number(cut * cell.limit)}" if cut else "not 0"
     rules = {
         "keep": f"top {threshold.amount:g} %",
         "mass": f"{threshold.amount:g} % of the relevance",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.chance import p_of
 from g3dvit_napari.core.types import Explanation, Threshold, Volume
 from g3dvit_napari.plugin.comparing.scale import Scale
 from g3dvit_napari.plugin.threshold.wording import number
@@ -61,7 +61,7 @@ class MapCell:
         found, name = self.explanation, self.explanation.target_name
         if isnan(found.probability):
             return (f"{name}: {found.prediction.logits[0]:.4g}",)
-        sure = f"p = {in_percent(found.probability)}"
+        sure = p_of(found.probability)
         return (sure if name == self.title else f"{name}, {sure}",)
 
     @property

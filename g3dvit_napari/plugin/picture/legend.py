@@ -9,7 +9,7 @@ from typing import Any
 from napari.components.overlays import TextOverlay
 from napari.layers import Image
 
-from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.chance import p_of
 from g3dvit_napari.core.types import Explanation, Threshold, ThresholdKind
 from g3dvit_napari.plugin.jobs import title_of
 
@@ -83,7 +83,7 @@ def _how_sure(explanation: Explanation) -> list[str]:
     if isnan(explanation.probability):  # a regression
         return [f"{explanation.prediction.logits[0]:.4g}"]
     predicted = ", predicted" if explanation.target == explanation.predicted else ""
-    return [f"p = {in_percent(explanation.probability)}{predicted}"]
+    return [f"{p_of(explanation.probability)}{predicted}"]
 
 
 def _when(explanation: Explanation) -> list[str]:

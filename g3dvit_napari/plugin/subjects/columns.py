@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any
 
-from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.chance import in_percent, p_of
 from g3dvit_napari.core.types import ExplanationRequest, Prediction
 from g3dvit_napari.plugin.subjects.ledger import Ledger, Outcome
 from g3dvit_napari.summaries.quality import Quality
@@ -95,7 +95,7 @@ def _predicted_hint(ledger: Ledger, key: str) -> str:
     if found is None:
         return _SAVED
     pairs = zip(found.class_names, found.probabilities, strict=True)
-    lines = [f"{name}: p = {in_percent(chance)}" for name, chance in pairs if not isnan(chance)]
+    lines = [f"{name}: {p_of(chance)}" for name, chance in pairs if not isnan(chance)]
     right = ledger.is_right(key)
     if right is not None:
         label = ledger.by_key[key].label
