@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from g3dvit_napari.cli import benchmarking
 from g3dvit_napari.cli.method_options import MethodCommand
 from g3dvit_napari.core.errors import G3DViTError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(benchmarking.app, name="benchmark")
 
 Spec = Annotated[
     str | None,

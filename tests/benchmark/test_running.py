@@ -109,6 +109,19 @@ def test_a_run_says_all_that_is_needed(trained: Trained, tmp_path: Path) -> None
     assert len(random) == 3  # every volume has noise of its own
 
 
+def test_where_no_truth_is_there_is_no_oracle(trained: Trained, tmp_path: Path) -> None:
+    first = trained.samples[0]
+    blank = replace(first, signal=np.zeros_like(first.signal))
+    store = Store(tmp_path / "records.jsonl")
+    run([replace(trained, samples=[blank])], FEW, store)
+    found = store.read().records
+    assert {r.method for r in found if r.kind == "control"} == {*CONTROLS} - {
+        "oracle",
+        "inverted_oracle",
+    }
+    assert all(isnan(r.value) and r.reason for r in found)
+
+
 def test_records_are_what_the_facade_says(trained: Trained, tmp_path: Path) -> None:
     store = Store(tmp_path / "records.jsonl")
     run([trained], FEW, store)
