@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from g3dvit_napari.benchmark.training.tiers import MODELS, TIERS
 from made_records import made_facts, made_records
 
 from g3dvit_napari import benchmark
@@ -16,6 +15,7 @@ from g3dvit_napari.benchmark.running import entrants as entering
 from g3dvit_napari.benchmark.running import run as running
 from g3dvit_napari.benchmark.running.entrants import cell_of, entrants
 from g3dvit_napari.benchmark.running.plan import plan_of_tier, records_path
+from g3dvit_napari.benchmark.training.tiers import MODELS, TIERS
 from g3dvit_napari.cli import benchmarking, main
 from g3dvit_napari.core.errors import MethodError
 
