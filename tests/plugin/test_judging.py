@@ -14,13 +14,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
 from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.plugin.comparing.jobs import Compared
 from g3dvit_napari.plugin.judging.ask_box import AskBox
 from g3dvit_napari.plugin.judging.cost import Cost
 from g3dvit_napari.plugin.judging.curves import ShareAxis
+from g3dvit_napari.plugin.judging.jobs import Forgotten
+from g3dvit_napari.plugin.judging.likeness import in_words
 from g3dvit_napari.plugin.judging.random_box import RandomBox
 from g3dvit_napari.plugin.judging.score_box import ScoreBox
 from g3dvit_napari.plugin.picture.layers import to_layer_data
 from g3dvit_napari.plugin.widget import ExplainWidget
+from g3dvit_napari.summaries.agreement import Agreement
 from g3dvit_napari.summaries.verdict import NOT_YET
 
 HALF = Threshold("value", 0.5, "voxels")
@@ -151,9 +155,9 @@ def test_scores_stand_beside_chance(qtbot, widget, viewer, ask, scores) -> None:
     judge(qtbot, widget, ask)
     shown = scores.table.text().splitlines()
     assert shown[0] == "Check\tMethod\tValue\tChance\tBest"
-    assert "↓ Deletion\tG3D-ViT\t0.1\t0.4\t–" in shown
-    assert "↑ Insertion\tG3D-ViT\t0.8?\t0.5\t–" in shown
-    assert "↑ Relevance mass\tG3D-ViT\t0.3\t0.1\t0.6" in shown
+    assert "↓ Deletion\tG3D-ViT\t0.100\t0.400\t–" in shown
+    assert "↑ Insertion\tG3D-ViT\t0.800?\t0.500\t–" in shown
+    assert "↑ Relevance mass\tG3D-ViT\t0.300\t0.100\t0.600" in shown
     assert "Entropy\tG3D-ViT\t2.5\t3\t–" in shown
     assert "cannot tell maps apart" in scores.marks.text()
     model, row = scores.table.model(), scores.table.rows[0]
@@ -367,7 +371,9 @@ def test_a_second_look_is_shown_beside_the_map_with_its_likeness(
     asked = api.of("explain")
     assert [one["target"] for one in asked] == [shown.target] * 2
     assert all(one["method"] == "g3dvit" for one in asked)
-    assert "hardly changed" in box.said.text()  # the stand-in explains its copy just the same
+    assert (
+        "The map hardly changed" in box.said.text()
+    )  # the stand-in explains its copy just the same
     assert "Spearman's ρ 1.00" in box.said.text()
     assert "chance 0." in box.said.text()
     box.back.click()
@@ -389,3 +395,36 @@ def test_closing_in_the_middle_of_a_run_is_clean(qtbot, widget, viewer, ask, sco
     assert scores.table.rows == []
     assert ask.truth.key == ""
     assert ask.light.sentence.text() == NOT_YET.sentence
+
+
+@pytest.mark.parametrize(
+    ("spearman", "dice", "words"),
+    [
+        (0.8, 0.7, "hardly changed"),
+        (0.8, 0.1, "order of all places stayed"),
+        (0.1, 0.7, "strongest places stayed"),
+        (0.1, 0.2, "more alike than by chance"),
+        (0.1, 0.05, "as it should. That alone does not make it right"),
+    ],
+)
+def test_likeness_in_words(spearman, dice, words) -> None:
+    made = explanation_of(head())
+    compared = Compared("methods", (("a", made), ("b", made)))
+    found = Forgotten(compared, Agreement(spearman, dice, 0.05, 300))
+    said = in_words(found, 7)
+    assert words in said.splitlines()[0]
+    assert f"ρ {spearman:.2f} over 300 places" in said
+    assert f"overlap by {dice:.2f} (Dice; chance 0.05)" in said
+    assert said.endswith("One random copy, seed 7.")
+
+
+def test_a_copy_without_a_map_is_said() -> None:
+    made = explanation_of(head())
+    silent = replace(made, status="zero")
+    found = Forgotten(
+        Compared("methods", (("a", made), ("b", silent))),
+        Agreement(None, None, None, 300, why_not="map B is constant"),
+    )
+    assert "gives no map (zero)" in in_words(found, 0)
+    both = replace(found, compared=Compared("methods", (("a", made), ("b", made))))
+    assert in_words(both, 0) == "No likeness can be given: map B is constant."

@@ -13,7 +13,7 @@ from g3dvit_napari.plugin.controls.column import Column
 from g3dvit_napari.plugin.controls.section import explain
 
 _ROW_HEIGHT = 19
-_WIDEST, _PADDING = 124, 13  # of a column of words; beside the words of any column
+WIDEST, _PADDING = 124, 13  # of a column of words; beside the words of any column
 _STYLE = (
     "QTableView { border: none; font-size: 11px; }"
     "QHeaderView::section { padding: 5px 3px 3px 3px; border: none; font-size: 11px; }"
@@ -99,8 +99,11 @@ class RowTable(QTableView):
 
     chosen = Signal(object)  # the row
 
-    def __init__(self, name: str, columns: Sequence[Column], tip: str) -> None:
+    def __init__(
+        self, name: str, columns: Sequence[Column], tip: str, *, widest: int = WIDEST
+    ) -> None:
         super().__init__()
+        self._widest = widest  # of a column of words
         self._model = RowModel(columns, self)
         self.setModel(self._model)
         self.setAccessibleName(name)
@@ -144,13 +147,14 @@ class RowTable(QTableView):
         for number, column in enumerate(self.columns):
             words = {column.title, *(column.shown(row) for row in rows)}
             width = max(metrics.horizontalAdvance(word) for word in words) + _PADDING
-            self.setColumnWidth(number, width if column.right else min(width, _WIDEST))
+            self.setColumnWidth(number, width if column.right else min(width, self._widest))
 
     def fit_rows(self, most: int) -> None:
         """Be as high as the rows, up to so many."""
         rows = min(max(len(self.rows), 1), most) * _ROW_HEIGHT
         bar = self.horizontalScrollBar().sizeHint().height()
         height = self.horizontalHeader().sizeHint().height() + rows + bar
+        height += 2 * self.frameWidth() + 2
         self.setMinimumHeight(height)
         self.setMaximumHeight(height)
 

@@ -37,8 +37,8 @@ class Row:
         lines = [
             self.summary,
             BETTER[score.direction],
-            f"{self.method}: {_or_dash(score.value)}; chance {_or_dash(score.chance)}; "
-            f"best map of this resolution {_or_dash(score.ceiling)}.",
+            f"{self.method}: {_exact(score.value)}; chance {_exact(score.chance)}; "
+            f"best map of this resolution {_exact(score.ceiling)}.",
             *(f"{name.replace('_', ' ')} {value:.3g}" for name, value in score.figures.items()),
             *(FLAGS[flag] for flag in score.flags),
             score.reason,
@@ -83,20 +83,23 @@ def silent(
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3g}"
+    """Write a number in five letters or so; the tooltip has more."""
+    if abs(value) >= 1:
+        return f"{value:.3g}"
+    rounded = f"{value:.3f}"
+    return rounded if value == 0 or float(rounded) else f"{value:.0e}"
 
 
-def _or_dash(value: float | None) -> str:
-    return "–" if value is None or not isfinite(value) else _figure(value)
+def _exact(value: float | None) -> str:
+    return "–" if value is None or not isfinite(value) else f"{value:.6g}"
 
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not isfinite(value) else value
 
 
-def _shown(row: Row) -> str | None:
-    marks = "".join(MARKS[flag] for flag in row.score.flags)
-    return f"{_figure(row.score.value)}{marks}"
+def _shown(row: Row) -> str:
+    return _figure(row.score.value) + "".join(MARKS[flag] for flag in row.score.flags)
 
 
 def _hint(row: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import ceil, floor, isfinite, sqrt
 from typing import Literal
 
 from g3dvit_napari.core.score import Curve, Judgement, Score
@@ -50,7 +50,7 @@ class ShareAxis:
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """Return positions and words of at most so many ticks."""
-        shares = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0) if self.spacing == "start" else _even(most)
+        shares = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0) if self.spacing == "start" else _even(most)
         return [(self.x(share), f"{100 * share:g} %") for share in shares]
 
     def words(self, share: float) -> str:
@@ -99,8 +99,9 @@ def drawn(
     extra = [] if seen is None else [*_chance(seen), *_ends(seen)]
     what, axis = _TITLES.get(metric, ("similarity", _STAGES) if labels else ("value", "share"))
     shown = (*extra, *lines)
-    low = min((v for line in shown for v in line.values.values() if isfinite(v)), default=0.0)
-    return Drawn(Panel(what, shown, min(low, 0.0)), axis, labels)
+    found = [v for line in shown for v in line.values.values() if isfinite(v)]
+    low, high = floor(2 * min(found, default=0.0)) / 2, ceil(2 * max(found, default=1.0)) / 2
+    return Drawn(Panel(what, shown, min(low, 0.0), max(high, 1.0)), axis, labels)
 
 
 def curve_of(score: Score) -> Curve | None:
@@ -138,5 +139,5 @@ def _ends(score: Score) -> list[Line]:
 
 
 def _even(most: int) -> Sequence[float]:
-    count = 5 if most > 5 else 4 if most > 4 else 2
+    count = 5 if most > 5 else 4 if most >= 4 else 2
     return [n / count for n in range(count + 1)]

@@ -125,7 +125,9 @@ def forget(model: LoadedModel, explanation: Explanation, report: Report) -> Forg
     compared = compare(Inquiry(model, lambda: volume, request), plan, report)
     (_, first), (_, second) = compared.titled
     report(1.0, "comparing both maps")
-    return Forgotten(compared, jobs.facade().summaries.agreement_of(first, second))
+    agreement = jobs.facade().summaries.agreement_of(first, second)
+    # As maps of two methods: each on its own scale, for a copy's map may be larger by far.
+    return Forgotten(replace(compared, kind="methods"), agreement)
 
 
 _VARIANTS = (

@@ -74,6 +74,7 @@ class Light(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.mark, self.word, self.sentence = Mark(), QLabel(), words()
+        self.word.setWordWrap(True)  # never widen the form
         self.word.setStyleSheet("font-weight: 600; padding: 0px;")
         self.sentence.setStyleSheet("padding: 0px;")
         for part in (self.mark, self.word, self.sentence):

@@ -33,7 +33,10 @@ class ScoreBox(Section):
         self.folder = ""
         self.whose, self.of_what = Choice(), Choice()
         self.table = RowTable(
-            "Scores", SCORES, "Every score beside chance; hover for more, Ctrl+C copies all."
+            "Scores",
+            SCORES,
+            "Every score beside chance; hover for more, Ctrl+C copies all.",
+            widest=146,
         )
         self.marks, self.absent = note(), note()
         self.copy, self.save = QPushButton("Copy"), QPushButton("Save…")
@@ -130,7 +133,10 @@ class ScoreBox(Section):
             self._judgements[0].explanation.request.method if self._judgements else ""
         )
         shown = drawn(self._judgements, metric, self._title_of, first) if metric else None
-        self.plot.show_curves(shown, cast(Spacing, self.spacing.value()))
+        staged = bool(shown and shown.labels)  # stages of a network are evenly spaced
+        self.show_row(self.spacing, shown is not None and not staged)
+        spacing = "even" if staged else self.spacing.value()
+        self.plot.show_curves(shown, cast(Spacing, spacing))
 
     def _on_copy(self) -> None:
         self.table.copy()
