@@ -182,6 +182,18 @@ def test_a_method_that_is_noise_is_said_to_be() -> None:
     assert verdict_table({one.column: pairs}, [one], board.controls).rows[0][3] == "g3dvit"
 
 
+def test_too_few_volumes_are_said() -> None:
+    board = board_of(made_records(seeds=1, volumes=4))
+    one = ranked(board, "relevance_mass")
+    table = verdict_table({one.column: differences_of(board, one)}, [one], board.controls)
+    assert len(one.blocks) == 4
+    assert any("no difference, however clear" in note for note in table.notes)
+    enough = ranked(board_of(RECORDS), "relevance_mass")
+    found = {enough.column: differences_of(board_of(RECORDS), enough)}
+    notes = verdict_table(found, [enough], board.controls).notes
+    assert not any("however clear" in note for note in notes)
+
+
 def test_hits_are_compared_by_mcnemar() -> None:
     records = [
         replace(r, metric="token_hit", value=float(QUALITY.get(r.method, 1.0) > 0.25))

@@ -19,6 +19,7 @@ from g3dvit_napari.benchmark.figures.style import (
     words,
 )
 from g3dvit_napari.benchmark.tables.board import Board, title_of
+from g3dvit_napari.benchmark.tables.ranks import SHARE
 from g3dvit_napari.benchmark.tables.scores import Summed
 from g3dvit_napari.benchmark.tables.summary import Summary
 
@@ -53,18 +54,25 @@ def ceiling_figure(
     first = found[columns[0]]
     share = {row: float(np.nan_to_num(one.ceiling_ratio.mean)) for row, one in first.items()}
     rows = sorted((row for row in first if row != "oracle"), key=lambda row: (share[row], row))
+    most = max(one.volumes for one in first.values())
     with drawing(2.3 + 1.65 * len(columns), 1.1 + 0.165 * len(rows)) as figure:
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
         for axes, column in zip(panels, columns, strict=True):
             _panel(axes, rows, found[column], board)
             axes.set_title(title_of(column))
-        panels[0].set_yticks(range(len(rows)), [words(row) for row in rows])
+        panels[0].set_yticks(range(len(rows)), [_label(first[row], most) for row in rows])
         for label, row in zip(panels[0].get_yticklabels(), rows, strict=True):
             label.set_color(GREY if row in board.controls else INK)
         panels[0].set_ylim(-0.7, len(rows) - 0.3)
         figure.supxlabel("score / ceiling", fontsize=8.5)
         figure.suptitle(cell, fontsize=10, x=0.01, ha="left")
         yield figure
+
+
+def _label(one: Summary, most: int) -> str:
+    """Return the name of a row, with the number of its volumes where it has fewer than others."""
+    few = f" ({one.volumes} vol.)" if one.volumes < SHARE * most else ""
+    return f"{words(one.row)}{few}"
 
 
 def _panel(axes: Axes, rows: Sequence[str], found: dict[str, Summary], board: Board) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from g3dvit_napari.benchmark.figures.style import GREY, drawing, looks, words
 from g3dvit_napari.benchmark.records.record import Record
 from g3dvit_napari.benchmark.tables.board import Board, Floats, title_of
+from g3dvit_napari.benchmark.tables.ranks import SHARE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,12 @@ def _chosen(board: Board, cell: str, columns: Sequence[str]) -> list[str]:
         return []
     means = np.nanmean(np.concatenate(group.values), axis=0)
     order = np.argsort(-means if group.higher else means, kind="stable")
-    methods = [group.rows[i] for i in order if group.rows[i] not in board.controls]
+    counts = [group.count(i) for i in range(len(group.rows))]
+    methods = [
+        group.rows[i]
+        for i in order
+        if group.rows[i] not in board.controls and counts[i] >= SHARE * max(counts)
+    ]
     best = methods[:MOST]
     if "g3dvit" in methods and "g3dvit" not in best:
         best = [*best[:-1], "g3dvit"]

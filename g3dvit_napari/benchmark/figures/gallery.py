@@ -41,7 +41,8 @@ def draw_all(board: Board, sums: Summed, every: Sequence[Ranked], folder: Path) 
 
 def _diagrams(every: Sequence[Ranked]) -> list[Ranked]:
     usable = [one for one in every if one.difference == one.difference]
-    chosen = [one for name in DIAGRAMS for one in usable if one.column == name]
+    first = {one.column.split()[0]: one for one in reversed(usable)}
+    chosen = [first[name] for name in DIAGRAMS if name in first]
     return (chosen or list(usable))[: len(DIAGRAMS)]
 
 

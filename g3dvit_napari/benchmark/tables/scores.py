@@ -25,6 +25,7 @@ LONG = (
     "undefined",
 )  # fmt: skip
 
+THEMES = ("localisation", "faithfulness", "robustness", "sanity", "character")
 Summed = Mapping[tuple[str, str, str], tuple[Direction, list[Summary]]]  # cell, family, column
 
 
@@ -60,10 +61,15 @@ def main_tables(sums: Summed, board: Board, prefix: str = "scores") -> list[Tabl
     for family in board.families:
         for cell in board.cells(family):
             columns = [c for c in board.columns(family) if (cell, family, c) in sums]
-            for theme in dict.fromkeys(map(family_of, columns)):
+            themes = sorted(set(map(family_of, columns)), key=lambda t: (_order(t), t))
+            for theme in themes:
                 of_theme = [c for c in columns if family_of(c) == theme]
                 found.append(_main_table(sums, board, (cell, family, theme), of_theme, prefix))
     return found
+
+
+def _order(theme: str) -> int:
+    return THEMES.index(theme) if theme in THEMES else len(THEMES)
 
 
 def _main_table(

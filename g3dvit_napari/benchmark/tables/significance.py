@@ -24,6 +24,7 @@ COLUMNS = (
     "rank-biserial", "p", "p (Holm)", "pairs", "pair", "p (McNemar)",
 )  # fmt: skip
 SHOWN = 40
+NAMED = 8  # methods in one cell
 ALPHA = 0.05
 NOISE = "random"  # the control that knows nothing
 
@@ -76,17 +77,40 @@ def verdict_table(
             for row in methods
             if NOISE in ranks and (frozenset((NOISE, row)) in same or ranks[row] > ranks[NOISE])
         ]
-        words = [", ".join(names) or "\N{EN DASH}" for names in (near, lost)]
+        words = [_listed(names, len(methods)) for names in (near, lost)]
         rows.append([title_of(one.column), best, *words, len(methods), len(one.blocks)])
     notes = [
         "Best: by mean rank. Not told from it, or not better than random maps: p of Wilcoxon's "
         f"signed-rank test after Holm over all pairs of the metric at least {ALPHA}. Where few "
         "blocks are compared, much cannot be told apart: that is no equality.",
+        *_too_few(every),
     ]
     head = (
         "metric", "best method", "not told from it", "not better than random", "methods", "blocks",
     )  # fmt: skip
     return Table("verdicts", "Who is best, and who is not", head, rows, notes)
+
+
+def _listed(names: Sequence[str], of: int) -> str:
+    """Return names, or how many they are when there are too many to read."""
+    if len(names) > NAMED:
+        return f"{len(names)} of {of}"
+    return ", ".join(names) or "\N{EN DASH}"
+
+
+def _too_few(every: Sequence[Ranked]) -> list[str]:
+    """Say where no pair could have passed: the smallest p of n pairs is 2 / 2ⁿ."""
+    names = [
+        title_of(one.column)
+        for one in every
+        if len(one.rows) * (len(one.rows) - 1) * 2.0 ** -len(one.blocks) >= ALPHA
+    ]
+    if not names:
+        return []
+    return [
+        "With so few blocks and so many pairs no difference, however clear, can pass this test: "
+        f"{'; '.join(names)}. See the intervals instead."
+    ]
 
 
 def differences_of(board: Board, one: Ranked, family: str = "vit") -> list[Difference]:
