@@ -16,6 +16,7 @@ _SEEN = Cell(40, 8, 5)
 _HEAD = ViT((5, 5, 6), positions=0.2)  # 25 x 25 x 30 mm along z, x, y
 
 _A = Recipe("cubes-a", _POSITION.name, _CUBES, steps=200, batch=32, rate=1e-3)
+# Not learned in any variant that was tried (docs/benchmark.md): not in "ci".
 _B = Recipe("cubes-b", _FREE.name, _NOISY, steps=230, batch=64, rate=1e-3)
 _C = Recipe("cubes-content", _CONTENT.name, _NOISY, steps=240, batch=64, rate=2e-3)
 _B1 = Recipe("brain-site", "brain-site", _HEAD, steps=240, batch=32, rate=2e-3, samples=1024)
@@ -40,7 +41,7 @@ _PUBLISHED = Recipe(
 
 _NIGHTLY = (_A, _B, _C, _B1, _B2, _PERMUTED, _NOTHING, _CONVOLUTIONS)
 TIERS: dict[str, tuple[Recipe, ...]] = {
-    "ci": (_B, _B1, _C, _A),  # the longest first, so that two processes end together
+    "ci": (_C, _B1, _A),  # the longest first, so that two processes end together
     "nightly": tuple(recipe.with_seed(seed) for recipe in _NIGHTLY for seed in SEEDS),
     "gpu": tuple(_PUBLISHED.with_seed(seed) for seed in SEEDS),
 }
