@@ -35,7 +35,7 @@ HEAD = """# Metrics
 
 {count} metrics, one file each, in the folders below `g3dvit_napari/metrics/`. This page is made
 from what they declare about themselves (`python docs/make_metrics.py`); `g3dvit metrics` prints the
-same. [Which method should I believe?](believe.md) says what was measured with them.
+same. [The benchmark](benchmark.md) measures methods with them.
 
 Every score stands beside its **chance** value: what a map that knows nothing gets. Where there is a
 mask of the truth it also has that of the **oracle**: the share of the target in every patch, shown

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from g3dvit_napari import api
 from g3dvit_napari.cli import main
@@ -128,3 +129,32 @@ def test_settings_are_typed() -> None:
     assert settings_from(["relevance_mass.sign=abs"]) == {"relevance_mass": {"sign": "abs"}}
     with pytest.raises(MethodError, match="needs a value"):
         settings_from(["relevance_mass.sign="])
+
+
+def test_curves_are_drawn_and_unnamed_metrics_are_the_quick_ones(
+    evaluate: Evaluate, tiny_files: Path
+) -> None:
+    code, _, _ = evaluate("--method", "saliency", "--mask", tiny_files / "roi.nii.gz")
+    assert code == 0
+    document = json.loads((tiny_files / "out" / "scan_scores.json").read_text())
+    quick = {name for name, entry in api.METRICS.items() if entry.cost != "many passes"}
+    assert set(scores_of(document)) == quick | {"deletion", "insertion"}
+    picture = Image.open(tiny_files / "out" / "scan_curves.png").convert("RGB")
+    assert len(picture.getcolors(1 << 20)) > 50  # lines and words, not an empty sheet
+
+
+def test_every_metric_can_be_asked_for(evaluate: Evaluate, tiny_files: Path) -> None:
+    roi = tiny_files / "roi.nii.gz"
+    twin = tiny_files / "twin.nii.gz"
+    scan = nib.load(tiny_files / "scan.nii.gz")
+    nib.Nifti1Image(
+        np.where(nib.load(roi).get_fdata(), 450, scan.get_fdata()), scan.affine
+    ).to_filename(twin)
+    code, out, _ = evaluate("--metrics", "all", "--mask", roi, "--distractor", roi, "--twin", twin,
+                            "--set", "deletion.substrate=twin", "--json")  # fmt: skip
+    assert code == 0
+    found = scores_of(json.loads(out))
+    assert set(found) == set(api.METRICS)
+    assert all(score["reason"] or score["value"] is not None for score in found.values())
+    assert found["deletion"]["value"] is not None
+    assert found["distractor_mass"]["value"] == found["relevance_mass"]["value"]

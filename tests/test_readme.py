@@ -18,7 +18,13 @@ from g3dvit_napari.io.samples import sample_path
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SAMPLES = ("brain.nii.gz", "brain_series.nii.gz", "brain_vit.pth", "brain_vit.spec.yaml")
+SAMPLES = (
+    "brain.nii.gz",
+    "brain_lesion.nii.gz",
+    "brain_series.nii.gz",
+    "brain_vit.pth",
+    "brain_vit.spec.yaml",
+)
 
 
 def blocks(language: str) -> list[str]:

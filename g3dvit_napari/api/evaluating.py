@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Input = NDArray[np.float32]
 Settings = Mapping[str, Mapping[str, Any]]
+USUAL = ("deletion", "insertion")  # of those that ask the network many times
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
     brain: Volume | None = None,
     valid: Volume | None = None,
     twin: Volume | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | Literal["all"] | None = None,
     settings: Settings | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -65,7 +66,7 @@ def evaluate(
     twin
         The same volume without the signal, on the same grid: a baseline for what is removed.
     metrics
-        Names from `METRICS`; all that can be computed when not given.
+        Names from `METRICS`, or "all"; when not given, those that are quick, and `USUAL`.
     settings
         Per metric its own settings, such as {"pointing_game": {"level": "patch"}}.
     seed
@@ -82,7 +83,7 @@ def evaluate(
     VolumeError
         When a mask holds anything but whole numbers, or the twin lies on another grid.
     """
-    names = tuple(METRICS) if metrics is None else tuple(metrics)
+    names = usual_metrics() if metrics is None else tuple(METRICS if metrics == "all" else metrics)
     asked = {name: METRICS[name].checked((settings or {}).get(name, {})) for name in names}
     number = predict(volume, model).number_of(target)
     parts = Parts(progress, len(methods) * (1 + len(names)))
@@ -110,6 +111,12 @@ def evaluate(
             scores.append(scored(name, judged, chosen))
         found.append(Judgement(explanation, tuple(scores)))
     return found
+
+
+def usual_metrics() -> tuple[str, ...]:
+    """Return the metrics that are run when none is named."""
+    quick = (name for name, entry in METRICS.items() if entry.cost != "many passes")
+    return tuple(sorted({*quick, *USUAL}))
 
 
 def _map_of(

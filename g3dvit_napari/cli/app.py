@@ -146,8 +146,15 @@ def evaluate(
     brain: Annotated[
         Path | None, typer.Option(metavar="MASK", help="Where relevance counts. Default: all.")
     ] = None,
+    distractor: Annotated[
+        Path | None, typer.Option(metavar="ROI", help="Where something only looks like it.")
+    ] = None,
+    twin: Annotated[
+        Path | None, typer.Option(metavar="VOLUME", help="The same volume without the signal.")
+    ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="Names with commas between them. Default: all that can.")
+        str | None,
+        typer.Option(help="Names with commas between them, or all. Default: those that are quick."),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -173,6 +180,8 @@ def evaluate(
         target=target,
         mask=mask,
         brain=brain,
+        distractor=distractor,
+        twin=twin,
         metrics=metrics,
         settings=setting or (),
         frame=frame,

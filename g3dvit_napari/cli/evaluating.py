@@ -14,7 +14,7 @@ from rich.text import Text
 
 from g3dvit_napari.cli import terminal
 from g3dvit_napari.cli.method_options import typed
-from g3dvit_napari.core.errors import MethodError, unknown_name
+from g3dvit_napari.core.errors import ExportError, MethodError, unknown_name
 
 if TYPE_CHECKING:
     from g3dvit_napari.api import Judgement, Score, Volume
@@ -39,6 +39,8 @@ class Trial:
     target: str | None
     mask: Path | None
     brain: Path | None
+    distractor: Path | None
+    twin: Path | None
     metrics: str | None
     settings: Sequence[str]  # METRIC.SETTING=VALUE
     frame: str | None
@@ -52,28 +54,32 @@ def evaluate_volume(trial: Trial, *, as_json: bool) -> None:
     from g3dvit_napari.io.scores import document_of
 
     methods = _names(trial.methods, api.METHODS, "explanation method")
-    metrics = _names(trial.metrics, api.METRICS, "metric") if trial.metrics else None
+    metrics: Any = trial.metrics
+    if metrics and metrics != "all":
+        metrics = _names(metrics, api.METRICS, "metric")
     settings = settings_from(trial.settings)
     with terminal.ProgressLine(1) as line:
         line.begin("loading the network")
         model = api.load_model(trial.model, trial.spec, trial.device)
         volume = api.load_volume(trial.volume, trial.frame or model.spec.input.frame)
-        truth, valid = (_mask(path) for path in (trial.mask, trial.brain))
+        brain = _mask(trial.brain)
         line.begin(trial.volume.name)
         found = api.evaluate(
             volume,
             model,
             methods,
             trial.target,
-            truth=truth,
-            brain=valid,
-            valid=valid,
+            truth=_mask(trial.mask),
+            distractor=_mask(trial.distractor),
+            brain=brain,
+            valid=brain,
+            twin=_mask(trial.twin),
             metrics=metrics,
             settings=settings,
             seed=trial.seed,
             progress=line.update,
         )
-    files = api.save_scores(found, trial.out)
+    files = [*api.save_scores(found, trial.out), *_drawn(found, trial.out)]
     if as_json:
         terminal.print_json({**document_of(found), "files": [str(file) for file in files]})
         return
@@ -123,6 +129,22 @@ def show(judgements: Sequence[Judgement]) -> None:
     for flag in sorted(flags):
         terminal.say(f"{MARKS[flag]} {NOTES[flag]}", style="dim")
     _show_silent(silent)
+
+
+def _drawn(judgements: Sequence[Judgement], folder: Path) -> list[Path]:
+    """Write the curves as a picture, where there are any and matplotlib is installed."""
+    from g3dvit_napari.benchmark.figures.judged import judged_figure, with_curves
+    from g3dvit_napari.benchmark.figures.style import save
+    from g3dvit_napari.io.scores import stem_of
+
+    if not with_curves(judgements):
+        return []
+    try:
+        with judged_figure(judgements) as figure:
+            return [save(figure, folder / f"{stem_of(judgements)}_curves.png")]
+    except ExportError as error:
+        terminal.complain(f"the curves are in the JSON document alone: {error}")
+        return []
 
 
 def _mask(path: Path | None) -> Volume | None:

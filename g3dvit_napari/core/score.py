@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from g3dvit_napari.core.types import Explanation
 
 Direction = Literal["higher", "lower", "none"]  # which way is better; "none": it only describes
+OTHERWISE = (", chance", ", normalised")  # ends of the names of curves that go with another
 Flag = Literal["degenerate", "uninformative"]
 
 
@@ -57,6 +58,16 @@ class Score:
     metric: str = ""
     direction: Direction = "higher"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def curve(self) -> Curve | None:
+        """The curve that the value was read from, as it is; None where it was read from none."""
+        return next((c for n, c in self.curves.items() if not n.endswith(OTHERWISE)), None)
+
+    @property
+    def chance_curve(self) -> Curve | None:
+        """The mean curve of maps that know nothing."""
+        return next((c for n, c in self.curves.items() if n.endswith(OTHERWISE[0])), None)
 
     @property
     def ceiling_ratio(self) -> float:

@@ -48,7 +48,7 @@ def save_scores(
         raise VolumeError("there is nothing to write: no method was judged")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    start = stem or entities_of(_volume_name(judgements[0]))
+    start = stem or stem_of(judgements)
     targets = [folder / f"{start}_scores.{kind}" for kind in ("csv", "json")]
     with replacing(*targets) as (table, document):
         with table.open("w", encoding="utf-8", newline="") as file:
@@ -58,6 +58,11 @@ def save_scores(
         text = json.dumps(document_of(judgements), indent=2, allow_nan=False)
         document.write_text(text + "\n", encoding="utf-8")
     return targets
+
+
+def stem_of(judgements: Sequence[Judgement]) -> str:
+    """Return how the names of all files about one volume begin."""
+    return entities_of(_volume_name(judgements[0]))
 
 
 def document_of(judgements: Sequence[Judgement]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from g3dvit_napari.metrics import METRICS
 from g3dvit_napari.metrics.localisation.distance import mean_distance
 
 
-@METRICS.register("Distance of relevance", needs={"truth"}, direction="lower")
+@METRICS.register(
+    "Distance of relevance", needs={"truth"}, direction="lower", reference="our definition"
+)
 def mass_distance(
     evaluation: Evaluation,
     *,

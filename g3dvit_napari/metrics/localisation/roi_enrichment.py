@@ -11,7 +11,7 @@ from g3dvit_napari.metrics import METRICS
 from g3dvit_napari.metrics.localisation.enrichment import enrichment_of
 
 
-@METRICS.register("Region enrichment", needs={"truth"})
+@METRICS.register("Region enrichment", needs={"truth"}, reference="our definition")
 def roi_enrichment(
     evaluation: Evaluation,
     *,

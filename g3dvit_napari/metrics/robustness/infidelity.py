@@ -50,8 +50,8 @@ def infidelity(
     What fools it. Maps that are multiplied by the input (input × gradient, Integrated Gradients)
     are no slopes, and are judged as if they were. With β at 1 the units of a map decide, which are
     arbitrary for most. Noise on every voxel at once averages out what single places do: on large
-    images most maps come close to chance, and boxes say more. A network that normalises every patch
-    blows noise in a constant background up to full size: say where relevance counts.
+    images most maps come close to chance. A network that normalises every patch blows noise in a
+    constant background up to full size: say where relevance counts.
 
     Parameters
     ----------
