@@ -113,7 +113,8 @@ def test_where_no_truth_is_there_is_no_oracle(trained: Trained, tmp_path: Path) 
     first = trained.samples[0]
     blank = replace(first, signal=np.zeros_like(first.signal))
     store = Store(tmp_path / "records.jsonl")
-    run([replace(trained, samples=[blank])], FEW, store)
+    plan = replace(FEW, columns=columns_named(["relevance_mass", "deletion substrate=twin"]))
+    run([replace(trained, samples=[blank])], plan, store)
     found = store.read().records
     assert {r.method for r in found if r.kind == "control"} == {*CONTROLS} - {
         "oracle",

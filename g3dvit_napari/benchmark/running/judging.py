@@ -95,6 +95,7 @@ def judge(sitting: Sitting, known: Known, seed: int = 0) -> Iterator[list[Record
 
 def scene_of(sitting: Sitting, seed: int) -> Scene:
     """Return what all maps of one volume share."""
+    # Where there is no signal the volume is its own twin, and removal towards it says nothing.
     sample, model = sitting.sample, sitting.trained.model
     own = crc32(f"{seed} {sitting.trained.cell} {sample.name}".encode())  # noise of its own
     scene = Scene(
@@ -104,7 +105,7 @@ def scene_of(sitting: Sitting, seed: int) -> Scene:
         distractor=sample.distractor if sample.distractor.any() else None,
         brain=sample.valid,
         valid=sample.valid,
-        twin=Placement(sample.twin_volume, model.spec).to_tensor(),
+        twin=Placement(sample.twin_volume, model.spec).to_tensor() if sample.signal.any() else None,
         seed=own,
     )
     return with_network(scene, model)

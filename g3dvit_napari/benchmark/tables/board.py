@@ -210,6 +210,8 @@ def _sheet(records: Sequence[Record], places: dict[str, int]) -> Floats:
     if np.isfinite(sheet[0]).any():  # the volume can be judged, so it is the map that cannot
         lost = (sheet[4] > 0) & ~np.isfinite(sheet[0])
         sheet[0, lost] = np.where(known, sheet[1], usual)[lost]
+    else:
+        sheet[4] = 0  # it is the volume that cannot be judged, not the map
     return sheet
 
 

@@ -92,6 +92,8 @@ def figure(value: float | None, digits: int = 2) -> str:
     """Return a number to read: two decimals, or two significant digits where it is small."""
     if value is None or not isfinite(value):
         return "\N{EN DASH}"
+    if abs(value) < 5e-4:
+        return f"{0:.{digits}f}"
     if abs(value) >= 100:
         return f"{value:.1f}"
     if value == 0 or round(abs(value), digits) >= 10 ** (1 - digits):
