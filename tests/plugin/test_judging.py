@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import replace
 from math import nan
+from weakref import ref
 
 import made_scores
 import numpy as np
@@ -227,11 +229,14 @@ def test_scores_go_with_their_volume_and_their_network(qtbot, widget, viewer, as
     assert ask.light.mark.colour == "grey"
     show(qtbot, widget, viewer)
     judge(qtbot, widget, ask)
+    before = ref(widget.controller.model)
     with qtbot.waitSignal(widget.controller.model_changed):
         widget.load_checkpoint("/d/other.pth")
     rest(qtbot, widget)
     assert scores.table.rows == []
     assert "another network" in ask.go.toolTip()
+    gc.collect()
+    assert before() is None  # its memory is free again
 
 
 def test_a_run_can_be_cancelled_and_leaves_nothing(qtbot, widget, viewer, ask, scores, api) -> None:
@@ -266,13 +271,21 @@ def test_others_may_ask_the_network_while_checks_run(qtbot, widget, viewer, ask,
     assert "class lesion" in ask.standing.text()  # the scores came, and are of the map before
 
 
-def test_cost_is_said_before_and_with_a_time_after(qtbot, widget, viewer, ask) -> None:
+def test_cost_is_said_before_and_with_a_time_after(qtbot, widget, viewer, ask, api) -> None:
     show(qtbot, widget, viewer)
+    qtbot.wait(400)
+    assert api.of("passes_of") == []  # nobody looks
+    widget.show()
+    widget.form.turn_to("True?")
     qtbot.waitUntil(lambda: "370 passes" in ask.cost.text(), timeout=5_000)
     ask.metrics.tick("deletion", on=False)
     qtbot.waitUntil(lambda: "250 passes" in ask.cost.text(), timeout=5_000)
     judge(qtbot, widget, ask)
     assert ask.cost.text().endswith("less than a second, if it goes as last time.")
+    asked = len(api.of("passes_of"))
+    widget.controller.settle(Threshold("value", 0.2, "voxels"))
+    qtbot.wait(400)
+    assert len(api.of("passes_of")) == asked  # the same question
 
 
 def test_cost_in_words() -> None:
@@ -283,7 +296,9 @@ def test_cost_in_words() -> None:
     cost.counted.methods["occlusion"] = 3
     said = cost.words(str.upper)
     assert said == "About 250 passes of the network, OCCLUSION asked 3 times."
-    cost.measure(cost.counted, 249.0)  # a second each
+    cost.measure("another question", 1.0)
+    assert cost.words(str.upper) == said
+    cost.measure(None, 249.0)  # a second each
     assert "about 4 min" in cost.words(str)
 
 

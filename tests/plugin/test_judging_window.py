@@ -71,7 +71,7 @@ def line_place(ticks, value: str) -> tuple[int, QPoint]:
 def test_a_map_is_judged_by_clicks_and_keys(qtbot, tiny, screenshots, tmp_path, monkeypatch):
     viewer, widget = tiny
     ask, scores = part(widget, AskBox), part(widget, ScoreBox)
-    assert "passes of the network" in ask.cost.text() or widget.controller.lanes.busy
+    qtbot.waitUntil(lambda: "passes of the network" in ask.cost.text(), timeout=20_000)
     drawn = viewer.layers[0]
     inside = np.zeros(drawn.data.shape, int)
     inside[3:8, 8:14, 5:9] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
@@ -23,6 +24,7 @@ class AskBox(Section):
 
     asked = Signal()
     changed = Signal()  # what is ticked, or a mask
+    came_in_sight = Signal()
 
     def __init__(self) -> None:
         super().__init__("Is it true?")
@@ -40,7 +42,7 @@ class AskBox(Section):
         self.cost = note()
         self.go = QPushButton("Judge")
         self.go.setStyleSheet(_BUTTON)
-        self._reason = NOTHING
+        self._reason, self._count = NOTHING, 0
         self._lay_out()
         self._wire()
         self.show_verdict(NOT_YET)
@@ -78,12 +80,20 @@ class AskBox(Section):
         self.brain.changed.connect(self._on_changed)
         self.go.clicked.connect(self.asked)
 
-    def offer(self, metrics: Sequence[Tick], methods: Sequence[Tick], on_show: str) -> None:
-        """Offer checks and further methods; `on_show` is the title of the method of the map."""
+    def showEvent(self, event: Any) -> None:
+        """Tell that somebody looks."""
+        super().showEvent(event)
+        self.came_in_sight.emit()
+
+    def offer(self, metrics: Sequence[Tick], methods: Sequence[Tick]) -> None:
+        """Offer checks and further methods."""
+        self._count = len([tick for tick in metrics if tick.value is not None])
         self.metrics.offer(metrics)
         self.methods.offer(methods)
-        count = len([tick for tick in metrics if tick.value is not None])
-        self.metrics_fold.show_line(f"{len(self.metrics.ticked)} of {count} checks")
+
+    def show_ticked(self, on_show: str) -> None:
+        """Say how much is ticked; `on_show` is the title of the method of the map."""
+        self.metrics_fold.show_line(f"{len(self.metrics.ticked)} of {self._count} checks")
         others = len(self.methods.ticked)
         first = on_show or "the map on show"
         self.methods_fold.show_line(f"{first} and {others} more" if others else f"of {first}")

@@ -13,16 +13,18 @@ class Cost:
 
     def __init__(self) -> None:
         self.counted: Any = None  # of what is ticked now
+        self.of: Any = None  # for what it was counted
         self._each: float | None = None
 
     def forget(self) -> None:
         """Another network takes another time."""
-        self.counted = self._each = None
+        self.counted = self.of = self._each = None
 
-    def measure(self, counted: Any, seconds: float) -> None:
-        """Take note of a run."""
-        if counted is not None and (asked := counted.network + sum(counted.methods.values())):
-            self._each = seconds / asked
+    def measure(self, of: Any, seconds: float) -> None:
+        """Take note of a run, if its passes were counted."""
+        if self.counted is not None and of == self.of:
+            asked = self.counted.network + sum(self.counted.methods.values())
+            self._each = seconds / asked if asked else None
 
     def words(self, title_of: Callable[[str], str]) -> str:
         """Return what is ticked will take; a time only where one was measured before."""

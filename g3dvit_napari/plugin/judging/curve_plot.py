@@ -23,6 +23,7 @@ from g3dvit_napari.plugin.judging.curves import Drawn, ShareAxis, Spacing
 
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 _NEAR = 1e-9
+HEIGHT, _PER_LINE = 190, 7  # pixels; two names of lines stand beside each other
 
 
 class CurvePlot(QWidget):
@@ -36,7 +37,7 @@ class CurvePlot(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(190)
+        self.setFixedHeight(HEIGHT)
         self.setAccessibleName("Curves behind a score")
         explain(
             self,
@@ -46,11 +47,13 @@ class CurvePlot(QWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the form."""
-        return QSize(240, 190)
+        return QSize(240, HEIGHT)
 
     def show_curves(self, drawn: Drawn | None, spacing: Spacing) -> None:
         """Show other curves, or others' spacing."""
         self._drawn, self._spacing, self._read = drawn, spacing, None
+        lines = len(drawn.panel.lines) if drawn is not None else 0
+        self.setFixedHeight(HEIGHT + _PER_LINE * max(lines - 4, 0))
         self.update()
 
     @property

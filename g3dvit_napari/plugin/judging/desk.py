@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer
 
+from g3dvit_napari.core.registry import MetricEntry
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.controls.page import Page
-from g3dvit_napari.plugin.jobs import LoadedModel, title_of
+from g3dvit_napari.plugin.jobs import title_of
 from g3dvit_napari.plugin.judging import jobs, offers
 from g3dvit_napari.plugin.judging.ask_box import NOTHING, AskBox
 from g3dvit_napari.plugin.judging.cost import Cost
@@ -21,7 +24,7 @@ from g3dvit_napari.plugin.judging.score_box import ScoreBox
 from g3dvit_napari.plugin.judging.second_look import SecondLook
 from g3dvit_napari.plugin.judging.standing import Question, is_by, question_of, stale
 from g3dvit_napari.plugin.picture.layers import grid_over
-from g3dvit_napari.plugin.places.labels_layers import atlas_from, labels_in
+from g3dvit_napari.plugin.places.labels_layers import labels_in
 from g3dvit_napari.summaries.verdict import NOT_YET, verdict_of
 
 TITLE = "True?"
@@ -29,6 +32,10 @@ _NO_MODEL = "Load a checkpoint first."
 _OTHER_NETWORK = "The map on show is of another network; compute it anew."
 _RUNNING = "The checks are running; Cancel below stops them."
 _PATIENCE_MS = 250  # between two counts of passes while ticks change
+
+
+def _nobody() -> None:
+    """Return the network behind no map."""
 
 
 def open_judging(viewer: Any, controller: Controller, form: Any) -> JudgeDesk:
@@ -49,10 +56,13 @@ class JudgeDesk(QObject):
         self._ask, self._scores, random = boxes
         self._judged: jobs.Judged | None = None
         self._asked: tuple[Question, Any] | None = None  # what the scores are of, and its layer
-        self._maker: tuple[Any, LoadedModel | None] = (None, None)  # of the map on show
+        self._maker: tuple[Any, Any] = (None, _nobody)  # prediction on show, whose it is (weak)
         self._cost = Cost()
+        self._metrics: Mapping[str, MetricEntry] = {}  # none until they are known
+        self._offered: tuple[Any, ...] = ()  # for what the lists were made
         lanes = controller.lanes
         self._trials = lanes.add("the checks", self._on_judged)
+        self._known = lanes.add("the checks on offer", self._on_known, told="errors")
         self._counts = lanes.add("the number of passes", self._on_counted, told="nothing")
         self._files = lanes.add("saving the scores", self._on_saved)
         self._second = SecondLook(controller, random, self)
@@ -70,6 +80,7 @@ class JudgeDesk(QObject):
         self._trials.busy_changed.connect(self._on_busy_changed)
         self._ask.asked.connect(self.judge)
         self._ask.changed.connect(self._on_ask_changed)
+        self._ask.came_in_sight.connect(self._due.start)
         self._scores.method_chosen.connect(self._on_method_chosen)
         self._scores.save_requested.connect(self._on_save_requested)
 
@@ -78,6 +89,8 @@ class JudgeDesk(QObject):
         for event in self._layer_events():
             event.connect(self._on_layers_changed)
         self._on_layers_changed()
+        if not self._metrics:
+            self._known.submit(jobs.known_metrics)
         self._offer()
 
     def detach(self) -> None:
@@ -113,8 +126,12 @@ class JudgeDesk(QObject):
             self._mask(self._ask.brain.key),
         )
 
+    def _on_known(self, metrics: Mapping[str, MetricEntry]) -> None:
+        self._metrics = metrics
+        self._offer()
+
     def _mask(self, key: str) -> jobs.Mask:
-        """Return what reads a mask: a layer now, as it is painted, and a file later."""
+        """Return what reads a mask later: a file, or a layer as it is painted then."""
         if not key:
             return None
         layer = labels_in(self._viewer).get(key)
@@ -123,8 +140,7 @@ class JudgeDesk(QObject):
         explanation, anatomy = self._controller.explanation, self._controller.anatomy
         known = explanation is not None and anatomy is not None
         grid = grid_over(anatomy, explanation.relevance) if known else None  # type: ignore[union-attr]
-        labels = atlas_from(layer, grid).labels
-        return lambda: labels
+        return partial(jobs.painted, layer, grid)
 
     def _reason(self) -> str:
         """Return why the map on show cannot be judged; empty: it can."""
@@ -133,7 +149,9 @@ class JudgeDesk(QObject):
             return _NO_MODEL
         if controller.explanation is None or controller.anatomy is None:
             return NOTHING
-        by = self._maker[1] is controller.model and is_by(controller.explanation, controller.model)
+        by = self._maker[1]() is controller.model and is_by(
+            controller.explanation, controller.model
+        )
         return "" if by else _OTHER_NETWORK
 
     def _offer(self) -> None:
@@ -143,21 +161,26 @@ class JudgeDesk(QObject):
         method = "" if shown is None else shown.request.method
         given = [name for name in ("truth", "brain") if getattr(ask, name).key]
         masks = [*given, *(["valid"] if "brain" in given else [])]
-        others = () if model is None else offers.methods(model.entries, model.reasons, method)
-        ask.offer(
-            offers.checks(jobs.metrics(), masks), tuple(others), title_of(method) if method else ""
-        )
+        offered = tuple(masks), method, model, len(self._metrics)
+        if offered != self._offered:
+            self._offered = offered
+            others = () if model is None else offers.methods(model.entries, model.reasons, method)
+            ask.offer(offers.checks(self._metrics, masks), tuple(others))
+        ask.show_ticked(title_of(method) if method else "")
         reason = self._reason()
         ask.show_reason(reason or (_RUNNING if self._trials.busy else ""))
         self._second.show_reason(reason)
         self._due.start()
 
     def _count(self) -> None:
-        """Count the passes of what is ticked."""
+        """Count the passes of what is ticked, while anybody looks."""
         trial = self._trial()
         if trial is None or not trial.metrics:
             self._ask.show_cost("")
-        elif not self._trials.busy:
+        elif trial.cost == self._cost.of:
+            self._ask.show_cost(self._cost.words(title_of))
+        elif self._ask.isVisible() and not self._trials.busy:
+            self._cost.of = None
             self._counts.submit(partial(jobs.passes, trial))
 
     def _show(self) -> None:
@@ -170,7 +193,7 @@ class JudgeDesk(QObject):
         one = judged.judgements[names.index(self._scores.method) if self._scores.method else 0]
         if not self._current:
             standing = stale(judged.judgements[0])
-        entries = jobs.metrics()
+        entries = self._metrics
         verdict = verdict_of(
             one.scores, lambda name: str(entries[name].title), one.explanation.status
         )
@@ -197,14 +220,15 @@ class JudgeDesk(QObject):
         self._counts.cancel()
         self._second.drop()
         self._judged = self._asked = None
-        self._maker = (None, None)
+        self._maker = (None, _nobody)
         self._scores.show_scores((), {}, str)
         self._show()
 
     def _on_explained(self, explanation: Explanation) -> None:
         """Know whose map it is: the same cut elsewhere keeps its prediction."""
         if explanation.prediction is not self._maker[0]:
-            self._maker = explanation.prediction, self._controller.model
+            model = self._controller.model
+            self._maker = explanation.prediction, _nobody if model is None else ref(model)
         self._second.note_question()
         self._offer()
         self._show()
@@ -232,16 +256,17 @@ class JudgeDesk(QObject):
 
     def _on_busy_changed(self, busy: bool) -> None:
         self._ask.show_reason(_RUNNING if busy else self._reason())
+        self._due.start()
 
     def _on_judged(self, judged: jobs.Judged) -> None:
         self._judged = judged
-        self._cost.measure(self._cost.counted, judged.seconds)
+        self._cost.measure(judged.trial.cost, judged.seconds)
         self._ask.show_cost(self._cost.words(title_of))
-        self._scores.show_scores(judged.judgements, jobs.metrics(), title_of)
+        self._scores.show_scores(judged.judgements, self._metrics, title_of)
         self._show()
 
-    def _on_counted(self, counted: Any) -> None:
-        self._cost.counted = counted
+    def _on_counted(self, found: tuple[Any, Any]) -> None:
+        self._cost.of, self._cost.counted = found
         self._ask.show_cost(self._cost.words(title_of))
 
     def _on_method_chosen(self, _name: str) -> None:

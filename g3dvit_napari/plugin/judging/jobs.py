@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from g3dvit_napari.core.registry import MetricEntry
 from g3dvit_napari.core.score import Judgement
 from g3dvit_napari.core.types import Explanation, Volume
 from g3dvit_napari.plugin import jobs
@@ -17,11 +18,17 @@ from g3dvit_napari.plugin.comparing.jobs import Compared, compare
 from g3dvit_napari.plugin.comparing.kinds import ALL_WEIGHTS, ORIGINAL, Plan, Variant
 from g3dvit_napari.plugin.jobs import Inquiry, LoadedModel
 from g3dvit_napari.plugin.lane import Report
+from g3dvit_napari.plugin.picture.layers import Grid
+from g3dvit_napari.plugin.places.labels_layers import atlas_from
 from g3dvit_napari.summaries.agreement import Agreement
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 WAIT = 0.05  # seconds between two looks whether the work is still wanted
 SEED = 0
 Mask = Callable[[], Volume] | None
+Cost = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +44,11 @@ class Trial:
     metrics: tuple[str, ...]
     truth: Mask = None
     brain: Mask = None
+
+    @property
+    def cost(self) -> Cost:
+        """What decides how often the network is asked."""
+        return id(self.model), self.explanation.request.method, self.methods, self.metrics
 
     @property
     def volume(self) -> Volume:
@@ -85,7 +97,7 @@ def judge(trial: Trial, report: Report) -> Judged:
 
 def in_titles(report: Report) -> Report:
     """Return what reports a step such as "g3dvit: deletion" by the titles of both."""
-    known = metrics()
+    known = jobs.facade().METRICS
 
     def told(fraction: float, step: str) -> None:
         method, _, metric = step.partition(": ")
@@ -136,10 +148,10 @@ _VARIANTS = (
 )
 
 
-def passes(trial: Trial, report: Report) -> Any:
+def passes(trial: Trial, report: Report) -> tuple[Cost, Any]:
     """Return how often a trial asks the network and the methods."""
     report(0.0, "counting passes")
-    return jobs.facade().passes_of(
+    return trial.cost, jobs.facade().passes_of(
         trial.model.handle, trial.explanation, trial.methods, trial.metrics
     )
 
@@ -157,6 +169,12 @@ def save(judgements: Sequence[Judgement], folder: str, report: Report) -> list[P
     return paths
 
 
-def metrics() -> Any:
-    """Return all metrics by name."""
-    return jobs.facade().METRICS
+def painted(layer: Labels, grid: Grid | None) -> Volume:
+    """Return a mask as it is painted over a volume on a grid."""
+    return atlas_from(layer, grid).labels
+
+
+def known_metrics(report: Report) -> Mapping[str, MetricEntry]:
+    """Return all metrics by name; the first time their files are read."""
+    report(0.0, "reading the checks")
+    return dict(jobs.facade().METRICS)
