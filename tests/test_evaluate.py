@@ -8,7 +8,11 @@ import pytest
 from scipy.integrate import trapezoid
 
 from g3dvit_napari import api
+from g3dvit_napari.api.evaluating import evaluation_of, with_network
+from g3dvit_napari.api.scoring import scored
 from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.core.evaluation import Scene
+from g3dvit_napari.core.fit import Placement
 
 METRICS = ("deletion", "relevance_mass")
 
@@ -61,3 +65,29 @@ def test_chance_comes_with_its_spread_and_its_curve(loaded) -> None:
         assert low < score.chance < high  # three orders, no two the same
         curve = score.curves[f"{score.metric}, chance"]
         assert trapezoid(curve.values, curve.fractions) == pytest.approx(score.chance)
+
+
+@pytest.mark.parametrize("method", ["g3dvit", "saliency"])
+def test_passes_are_counted_before_any_is_made(loaded, method, monkeypatch) -> None:
+    volume, model = loaded
+    made = api.explain(volume, model, method, 1)
+    names = ("deletion", "insertion", "class_sensitivity", "max_sensitivity")
+    scene = with_network(Scene(Placement(volume, model.spec), 1), model)
+    for name in names[:2]:
+        scored(name, evaluation_of(made, scene))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(model), "forward", None)  # nobody asks the network
+        counted = api.passes_of(model, made, (), names)
+    assert counted.network == scene.network.asked
+    assert counted.methods == {method: 1 + 10}  # another class; ten inputs that hardly differ
+
+
+def test_a_further_method_costs_its_map_and_its_order(loaded) -> None:
+    volume, model = loaded
+    made = api.explain(volume, model, "g3dvit", 1)
+    alone = api.passes_of(model, made, (), ("deletion",))
+    both = api.passes_of(model, made, ("saliency",), ("deletion",))
+    assert alone.methods == {}
+    assert both.methods == {"saliency": 1}
+    assert alone.network < both.network < 2 * alone.network  # chance is shared
+    assert api.passes_of(model, made, (), ("relevance_mass",)).network == 0

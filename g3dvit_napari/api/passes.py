@@ -38,16 +38,15 @@ def passes_of(
     model: ModelHandle,
     explanation: Explanation,
     methods: Sequence[str] = (),
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] = (),
 ) -> Passes:
     """Return about how often a network is asked to judge a map, and maps of further methods.
 
     Other methods are taken to rank the parts otherwise, with as many ties. What they ask of the
     network themselves is not counted, nor what needs a mask.
     """
-    names = tuple(METRICS) if metrics is None else tuple(metrics)
-    entries = [METRICS[name] for name in names if METRICS[name].needs & {"network", "explainer"}]
-    entries = [entry for entry in entries if entry.needs <= {"network", "explainer"}]
+    known = {"network", "explainer"}
+    entries = [METRICS[name] for name in metrics if set() < METRICS[name].needs <= known]
     random = np.random.default_rng(0)
     made = evaluation_of(explanation, _scene(explanation))
     network = _Network(made.scene, len(model.class_names))

@@ -174,9 +174,11 @@ def test_what_was_not_computed_is_named_with_its_reason(
     qtbot, widget, viewer, ask, scores, api
 ) -> None:
     api.scores["deletion"] = replace(made_scores.SCORES["deletion"], value=nan, reason="too small")
+    api.scores["insertion"] = replace(made_scores.SCORES["insertion"], chance=nan)
     show(qtbot, widget, viewer)
     judge(qtbot, widget, ask)
     assert "Deletion: too small." in scores.absent.text()
+    assert "Insertion: what chance would give is not known." in scores.absent.text()
     assert all("Deletion" not in row.title for row in scores.table.rows)
     assert "Could not be run: Deletion, Insertion." in ask.light.sentence.text()
 

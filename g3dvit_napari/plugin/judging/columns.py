@@ -19,6 +19,7 @@ FLAGS = {
     "uninformative": "? It cannot tell maps apart here: with everything removed, the network still "
     "says nearly the same.",
 }
+_NO_CHANCE = "what chance would give is not known"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def rows_of(
         Row(score, entries[score.metric].title, title, entries[score.metric].summary)
         for one in judgements
         for score in one.scores
-        if isfinite(score.value)
+        if _is_readable(score)
         for title in [title_of(one.explanation.request.method)]
         if method in ("", one.explanation.request.method)
     ]
@@ -74,12 +75,17 @@ def silent(
         if method not in ("", one.explanation.request.method):
             continue
         for score in one.scores:
-            if not isfinite(score.value):
-                titles = by_reason.setdefault(score.reason, [])
+            if not _is_readable(score):
+                titles = by_reason.setdefault(score.reason or _NO_CHANCE, [])
                 title = entries[score.metric].title
                 titles += [] if title in titles else [title]
     lines = [f"{', '.join(titles)}: {reason}." for reason, titles in by_reason.items()]
     return "\n".join(["Not computed.", *lines]) if lines else ""
+
+
+def _is_readable(score: Score) -> bool:
+    """Whether there is a value, and what chance would give to read it by."""
+    return isfinite(score.value) and isfinite(score.chance)
 
 
 def _figure(value: float) -> str:
