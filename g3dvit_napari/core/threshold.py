@@ -65,9 +65,14 @@ def limits_of(values: Floats, *, signed: bool) -> tuple[float, float]:
     return (float(low), float(high)) if np.isfinite([low, high]).all() else (0.0, 0.0)
 
 
-def scaled(values: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
-    """Scale a raw map for showing: to 0…1, or signed to -1…1; without a range it stays zero."""
-    low, high = limits_of(values, signed=signed)
+def scaled(
+    values: NDArray[np.float64], limits: tuple[float, float] | None = None, *, signed: bool
+) -> NDArray[np.float64]:
+    """Scale a raw map for showing: to 0…1, or signed to -1…1; without a range it stays zero.
+
+    `limits` are the raw values that become 0 and 1; None: the map's own.
+    """
+    low, high = limits_of(values, signed=signed) if limits is None else limits
     if high <= low:
         return np.zeros_like(values)
     kept = values if signed else np.maximum(values, 0.0)

@@ -9,6 +9,7 @@ import pytest
 from made_heads import blob, explanation_of, head
 from napari.layers import Image, Labels
 
+from g3dvit_napari import api
 from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
 from g3dvit_napari.plugin.series.axes import TimeAxis, round_step, round_top
@@ -61,6 +62,28 @@ def test_what_is_kept_gives_the_explanation_again(signed) -> None:
     assert again.scaled.limits == pytest.approx(asked.scaled.limits)
 
 
+@pytest.mark.parametrize("method", ["g3dvit", "libra_grad", "saliency"])
+@pytest.mark.parametrize("stage", ["patches", "voxels"])
+def test_what_a_network_said_comes_back_bit_by_bit(method, stage, tiny_model, tiny_volume) -> None:
+    cut = Threshold("keep", 20.0, stage)
+    asked = api.explain(tiny_volume, tiny_model, method, threshold=cut)
+    again = course_of(asked).explanation(0, tiny_volume, cut, "own")
+    for name in ("relevance", "patch_map", "field_of_view"):
+        one, other = getattr(asked, name), getattr(again, name)
+        assert np.array_equal(one.data, other.data, equal_nan=True), name
+    for name in ("cut", "status", "message", "target", "signed", "request", "prediction"):
+        assert getattr(again, name) == getattr(asked, name), name
+    assert again.scaled.limits == asked.scaled.limits
+
+
+def test_a_frame_keeps_its_own_map_only(tiny_model, tiny_volume) -> None:
+    one, *_ = api.explain_classes(tiny_volume, tiny_model, "g3dvit")
+    course = course_of(one)
+    raw = course.frames[0].raw
+    assert raw.base is None
+    assert raw.nbytes == one.patch_map.data.nbytes
+
+
 def test_another_threshold_is_cut_from_what_is_kept() -> None:
     course, other = course_of(explained()), Threshold("value", 0.7, "patches")
     again = course.explanation(0, head(), other, "own", lasting=False)
@@ -88,7 +111,7 @@ def test_maps_that_show_nothing_do_not_widen_the_common_scale() -> None:
 
 
 def test_a_frame_takes_its_patches_and_the_oldest_go_first() -> None:
-    size = explained().scaled.patches.size * 4
+    size = explained().patch_map.data.nbytes
     kept = KeptCourses(most_bytes=2 * size)
     course = kept.course("layer", explained().request, 3)
     for number in range(3):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from g3dvit_napari.core.compact import CompactExplanation
 from g3dvit_napari.core.types import Explanation, Volume
-from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.lane import Report
 
 Array = NDArray[Any]
@@ -34,9 +34,10 @@ def is_packed(found: Explanation) -> bool:
 
 def unpack(found: Explanation, report: Report) -> Explanation:
     """Return an explanation with its voxels, exactly as they were; the network is not needed."""
-    whole = jobs.rethreshold(found, found.request.threshold, report)
-    view = found.field_of_view.like(found.scaled.placement.field_of_view)
-    return replace(whole, field_of_view=view)
+    report(0.0, "placing the map")
+    kept, cut_at = CompactExplanation.of(found), found.request.threshold
+    whole = kept.laid(found.scaled, cut_at, origin=found.origin)
+    return replace(whole, patch_map=found.patch_map)  # by which cuts of one answer are known
 
 
 def bytes_of(results: Iterable[tuple[Explanation, object]]) -> int:

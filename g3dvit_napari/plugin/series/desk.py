@@ -132,7 +132,7 @@ class SeriesDesk(QObject):
         """Return, per class, the frames that are known for a question."""
         courses = self.kept.of_question(str(layer.unique_id), request)
         return {
-            target: {frame: kept.fingerprint for frame, kept in course.frames.items()}
+            target: dict(course.fingerprints)
             for target, course in courses.items()
             if (target is None) == each
         }

@@ -108,7 +108,7 @@ class Follower(QObject):
             return
         if self._controller.comparison.shown:
             return
-        if fingerprint(frame_volume(layer, wanted)) != course.frames[wanted].fingerprint:
+        if fingerprint(frame_volume(layer, wanted)) != course.fingerprints[wanted]:
             course.drop(wanted)
             self.changed.emit()
             self.sync()
