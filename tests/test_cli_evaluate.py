@@ -58,6 +58,9 @@ def test_the_table_has_chance_beside_every_value(evaluate: Evaluate, tiny_files:
     )  # fmt: skip
     assert code == 0
     row = next(line.split() for line in out.splitlines() if "relevance_mass" in line)
+    said = " ".join(out.split())  # lines are broken where the terminal ends
+    assert "libra_grad: " in said
+    assert "of 1 check that was run" in said
     document = json.loads((tiny_files / "out" / "scan_scores.json").read_text())
     values = [scores_of(document, n)["relevance_mass"]["value"] for n in (0, 1)]
     chance = scores_of(document)["relevance_mass"]["chance"]

@@ -129,6 +129,16 @@ def show(judgements: Sequence[Judgement]) -> None:
     for flag in sorted(flags):
         terminal.say(f"{MARKS[flag]} {NOTES[flag]}", style="dim")
     _show_silent(silent)
+    for one in judgements:
+        _show_verdict(one)
+
+
+def _show_verdict(one: Judgement) -> None:
+    """Print what the scores of one map come to, as the window says it."""
+    from g3dvit_napari import api
+
+    found = api.summaries.verdict_of(one.scores, status=one.explanation.status)
+    terminal.say(f"{one.explanation.request.method}: {found.word}. {found.sentence}")
 
 
 def _drawn(judgements: Sequence[Judgement], folder: Path) -> list[Path]:
