@@ -1,4 +1,4 @@
-"""The dock closed and opened again, twenty times: nothing of it stays."""
+"""The dock closed and opened again, twenty times, or a comparison ended: nothing of it stays."""
 
 from __future__ import annotations
 
@@ -86,6 +86,32 @@ def test_what_a_closed_form_drew_is_gone_without_being_asked(qtbot, viewer) -> N
     gc.disable()  # Python's own rounds come when they like
     try:
         open_and_close(qtbot, viewer)
+        left = drawn_texts()
+        qtbot.waitUntil(lambda: drawn_texts() == before, timeout=10_000)
+    finally:
+        gc.enable()
+    assert left > before
+
+
+def test_what_an_ended_comparison_drew_is_gone_without_being_asked(qtbot, viewer) -> None:
+    widget = open_form(viewer)
+    with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
+        widget.load_checkpoint("/d/vit.pth")
+    widget.form.turn_to("Compare")
+    widget.form.compare.kinds.choose("classes")
+
+    def compare_and_back() -> None:
+        with qtbot.waitSignal(widget.controller.comparison.changed, timeout=20_000):
+            qtbot.mouseClick(widget.form.compare.go, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)
+        qtbot.mouseClick(widget.form.compare.back, Qt.MouseButton.LeftButton)
+
+    compare_and_back()
+    clear_away(qtbot)
+    before = drawn_texts()
+    gc.disable()
+    try:
+        compare_and_back()
         left = drawn_texts()
         qtbot.waitUntil(lambda: drawn_texts() == before, timeout=10_000)
     finally:

@@ -13,6 +13,7 @@ from g3dvit_napari.plugin.comparing.difference import Difference
 from g3dvit_napari.plugin.comparing.jobs import Compared
 from g3dvit_napari.plugin.comparing.kinds import SCALE, Kind, ScaleName
 from g3dvit_napari.plugin.comparing.scale import OWN, Scale, common_scale
+from g3dvit_napari.plugin.leftovers import clear_away_soon
 from g3dvit_napari.plugin.picture.colormaps import Edge
 from g3dvit_napari.plugin.picture.overlay import Overlay
 
@@ -85,6 +86,7 @@ class SideBySide(QObject):
         self._overlay = self.compared = None
         self._forget_difference()
         self.changed.emit(False)
+        clear_away_soon()  # the captions and letters of all cells
 
     def forget(self) -> None:
         """Let go without touching the viewer, which may be gone."""
