@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from made_heads import head
 from npe2 import PluginManifest
+from patience import rest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractSlider
 
 import g3dvit_napari
 from g3dvit_napari.core.types import Threshold
@@ -14,6 +18,7 @@ from g3dvit_napari.plugin import settings as settings_module
 from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.controls.switch import Switch
 from g3dvit_napari.plugin.form import ExplainForm
+from g3dvit_napari.plugin.picture.layers import series_layer_data
 from g3dvit_napari.plugin.places.places_box import PlacesBox
 from g3dvit_napari.plugin.recall import recall, remember
 from g3dvit_napari.plugin.settings import DEFAULTS, PLUGIN, Settings
@@ -112,6 +117,141 @@ def test_pages_come_back_as_they_were_left(qtbot, kept, viewer, api) -> None:  #
     places = again.findChild(PlacesBox)
     assert places.tables.currentWidget() is places.regions
     again.controller.close()
+
+
+def choose(qtbot, control, steps: int) -> None:
+    """Move a list, a number or a slider by the arrow keys, as a user may."""
+    control.setEnabled(True)
+    down = isinstance(control, Choice)  # further down a list, but up in numbers
+    key = Qt.Key.Key_Down if down else Qt.Key.Key_Up
+    for _ in range(steps):
+        qtbot.keyClick(control, key)
+
+
+def shown(widget: ExplainWidget) -> dict[str, object]:
+    looks, export, compare = widget.form.looks, widget.form.export, widget.form.compare
+    controls = {
+        "thickness": looks.thickness,
+        "side": looks.side,
+        "depth": looks.depth,
+        "pace": looks.pace,
+        "background": export.backgrounds,
+        "seconds": export.seconds,
+        "frames": export.frames,
+        "movie_px": export.movie_px,
+        "kinds": compare.kinds,
+        "seed": compare.seed,
+    }
+    return {name: control.value() for name, control in controls.items()} | {"size": export.size}
+
+
+@pytest.fixture
+def windows(qtbot, viewer, api):  # noqa: ARG001
+    """Returns a form as in a new window; the one before is closed."""
+    opened: list[ExplainWidget] = []
+
+    def open_window() -> ExplainWidget:
+        for widget in opened[-1:]:
+            widget.controller.close()
+        opened.append(ExplainWidget(viewer))
+        qtbot.addWidget(opened[-1])
+        return opened[-1]
+
+    yield open_window
+    opened[-1].controller.close()
+
+
+def test_look_and_export_come_back_as_they_were_left(qtbot, kept, windows) -> None:
+    first = windows()
+    looks, export = first.form.looks, first.form.export
+    for control in (looks.thickness, looks.side, looks.depth, looks.pace):
+        choose(qtbot, control, 3)
+    for control in (export.backgrounds, export.seconds, export.frames, export.movie_px):
+        choose(qtbot, control, 2)
+    choose(qtbot, export.sizes, 1)
+    left = shown(first)
+    assert (left["thickness"], left["side"], left["depth"], left["pace"]) == (23, "front", 3, 15)
+    assert (left["background"], left["seconds"], left["frames"]) == ("white", 8, 74)
+    assert (left["movie_px"], left["size"]) == (482, "4")
+    again = windows()
+    assert shown(again) == left
+    assert again.looks.turntable.seconds == 15  # not only shown
+    choose(qtbot, again.form.export.width_px, 1)
+    pixels = again.form.export.size_px
+    assert kept.export.size == f"{pixels[0]} x {pixels[1]}"
+    last = windows().form.export
+    assert (last.sizes.value(), last.size_px) == (0, pixels)
+
+
+def test_a_size_that_is_none_changes_nothing(qtbot, kept, windows) -> None:  # noqa: ARG001
+    kept.export.size = "as large as can be"
+    assert windows().form.export.size == "2"
+    kept.export.size = "3840 x 2160"
+    assert windows().form.export.sizes.value() == (3840, 2160)
+
+
+def test_a_slider_is_written_down_once_it_is_let_go(kept, windows) -> None:
+    widget = windows()
+    (slider,) = {*widget.form.looks.thickness.findChildren(QAbstractSlider)}
+    slider.setSliderDown(True)
+    slider.setValue(31)
+    assert kept.looks.thickness == 20
+    slider.setSliderDown(False)
+    assert kept.looks.thickness == 31
+
+
+def load(qtbot, widget: ExplainWidget) -> None:
+    with qtbot.waitSignal(widget.controller.model_changed):
+        widget.load_checkpoint("/d/vit.pth")
+    rest(qtbot, widget)
+
+
+def test_compare_comes_back_as_it_was_left(qtbot, kept, anatomy, windows) -> None:  # noqa: ARG001
+    first = windows()
+    load(qtbot, first)
+    box = first.form.compare
+    usual = box.marks
+    box.list.setCurrentRow(next(i for i in range(99) if box.list.item(i).text() == usual[0]))
+    qtbot.keyClick(box.list, Qt.Key.Key_Space)
+    assert box.marks == usual[1:]
+    for steps in (1, 3):  # the classes, then random weights
+        choose(qtbot, box.kinds, steps)
+        if box.kind == "classes":
+            with qtbot.waitSignal(first.controller.comparison.changed, timeout=10_000):
+                qtbot.mouseClick(box.go, Qt.MouseButton.LeftButton)
+            rest(qtbot, first)
+            own = first.form.difference.scale.button("own")
+            qtbot.mouseClick(own, Qt.MouseButton.LeftButton)
+            first.controller.end_comparison()
+    choose(qtbot, box.seed, 4)
+    again = windows()
+    load(qtbot, again)
+    box = again.form.compare
+    assert (box.kind, box.seed.value()) == ("randomised", 4)
+    assert again.controller.comparison.scales["classes"] == "own"
+    assert again.controller.comparison.scales["layers"] == "common"
+    box.kinds.setFocus()
+    qtbot.keyClick(box.kinds, Qt.Key.Key_Home)
+    assert (box.kind, box.marks) == ("methods", usual[1:])
+
+
+def test_a_short_series_does_not_change_the_step_for_long_ones(qtbot, kept, viewer, windows):
+    volume = head()
+    for count in (4, 12):
+        frames = np.stack([volume.data.transpose()] * count)
+        data, keywords = series_layer_data(frames, volume, 2.0)
+        viewer.add_image(data, **{**keywords, "name": f"of {count}"})
+    long = viewer.layers["of 12"]
+    first = windows()
+    first.choose_layer(long)
+    (series,) = (found for found in first.features if hasattr(found, "follower"))
+    choose(qtbot, series.frames.step, 5)
+    again = windows()
+    again.choose_layer(viewer.layers["of 4"])
+    (series,) = (found for found in again.features if hasattr(found, "follower"))
+    assert series.frames.step.value() == 3
+    again.choose_layer(long)
+    assert (series.frames.step.value(), kept.time.step) == (7, 7)
 
 
 def test_otsu_is_remembered(qtbot, kept) -> None:

@@ -34,6 +34,7 @@ class CompareBox(Section):
 
     compare_requested = Signal(object)  # a Plan, in the list's order
     end_requested = Signal()
+    marked = Signal()  # or no longer
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Compare", parent)
@@ -85,6 +86,18 @@ class CompareBox(Section):
         self._model = model
         self._list_items()
 
+    @property
+    def marks(self) -> list[str]:
+        """The titles of the marked lines."""
+        items = (self.list.item(row) for row in range(self.list.count()))
+        return [i.text() for i in items if i.checkState() == Qt.CheckState.Checked]
+
+    def mark_methods(self, titles: list[str]) -> None:
+        """Mark methods by their titles; none: the usual ones."""
+        if titles:
+            self._marks["methods"] = set(titles)
+            self._list_items()
+
     def show_method(self, entry: Entry | None) -> None:
         """Take note of the method that is asked, where it is the same for all maps."""
         self._entry = entry
@@ -134,10 +147,9 @@ class CompareBox(Section):
         self._list_items()
 
     def _on_marked(self, _item: object) -> None:
-        items = [self.list.item(row) for row in range(self.list.count())]
-        checked = {i.text() for i in items if i.checkState() == Qt.CheckState.Checked}
-        self._marks[self.kind] = checked
+        self._marks[self.kind] = set(self.marks)
         self._adapt()
+        self.marked.emit()
 
     def _on_add_file(self) -> None:
         folder = str(Path(self._files[-1]).parent) if self._files else ""

@@ -19,6 +19,8 @@ from g3dvit_napari.plugin.comparing.difference_box import DifferenceBox
 from g3dvit_napari.plugin.comparing.kinds import ScaleName
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.jobs import title_of
+from g3dvit_napari.plugin.remembered import keep
+from g3dvit_napari.plugin.settings import Settings
 
 _VOLUMES = (".nii", ".nii.gz")
 _OWN = "Each map in units of its own largest value: strengths cannot be compared."
@@ -31,6 +33,7 @@ class CompareDesk(QObject):
         super().__init__()
         self._controller, self._compare, self._box = controller, compare, box
         self._layer: Layer | None = None
+        self._settings: Settings | None = None
         self._past: tuple[Titled, ...] = ()  # the map shown now, and the one before it
         lanes = controller.lanes
         self._differences = lanes.add("the difference", self._on_difference, told="errors")
@@ -50,6 +53,16 @@ class CompareDesk(QObject):
     def detach(self) -> None:
         """Let go of the maps that were remembered."""
         self._forget()
+
+    def recall(self, settings: Settings) -> None:
+        """Set the page as it was left, and remember what is chosen from now on."""
+        box, self._settings = self._compare, settings
+        keep(settings, "compare", {"between": box.kinds, "seed": box.seed})
+        box.mark_methods(settings.read_list("compare", "methods"))
+        common = settings.read_list("compare", "common_scale")
+        scales = self._controller.comparison.scales
+        scales.update({kind: "common" if kind in common else "own" for kind in scales})
+        box.marked.connect(self._on_marked)
 
     @property
     def _maps(self) -> tuple[Titled, ...]:
@@ -103,8 +116,16 @@ class CompareDesk(QObject):
         again = self._controller.comparison.difference
         self._controller.comparison.set_scale(chosen)
         self._show_scale()
+        if self._settings is not None:
+            scales = self._controller.comparison.scales
+            common = [kind for kind in scales if scales[kind] == "common"]
+            self._settings.write_list("compare", "common_scale", list(common))
         if again is not None:
             self._subtract(again.first, again.second)
+
+    def _on_marked(self) -> None:
+        if self._settings is not None and self._compare.kind == "methods":
+            self._settings.write_list("compare", "methods", self._compare.marks)
 
     def _on_requested(self, first: int, second: int) -> None:
         self._subtract(self._maps[first], self._maps[second])

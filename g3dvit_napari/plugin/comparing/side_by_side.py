@@ -30,7 +30,7 @@ class SideBySide(QObject):
         self._comparison: Comparison | None = None
         self._overlay: Overlay | None = None
         self._edge: Edge = "hard"
-        self._scales: dict[Kind, ScaleName] = dict(SCALE)
+        self.scales: dict[Kind, ScaleName] = dict(SCALE)
         self.compared: Compared | None = None
         self.difference: Difference | None = None
 
@@ -42,7 +42,7 @@ class SideBySide(QObject):
     @property
     def scale_name(self) -> ScaleName:
         """Which scale is in use, or would be."""
-        return self._scales[self.compared.kind if self.compared else "methods"]
+        return self.scales[self.compared.kind if self.compared else "methods"]
 
     @property
     def scale(self) -> Scale:
@@ -107,7 +107,7 @@ class SideBySide(QObject):
         """Draw what is shown, and its kind from now on, on the common scale or on scales of own."""
         if self._comparison is None or self.compared is None:
             return
-        self._scales[self.compared.kind] = name
+        self.scales[self.compared.kind] = name
         self._comparison.set_scale(self.scale)
         self._forget_difference()
 

@@ -21,6 +21,8 @@ from g3dvit_napari.plugin.export.export_box import FLAT, ExportBox
 from g3dvit_napari.plugin.export.roll import Roll
 from g3dvit_napari.plugin.export.stills import photograph, screen_size
 from g3dvit_napari.plugin.lane import Report
+from g3dvit_napari.plugin.remembered import keep
+from g3dvit_napari.plugin.settings import Settings
 
 SOFTWARE = "g3dvit-napari"
 BUSY = "One is being saved."
@@ -35,6 +37,7 @@ class ExportDesk(QObject):
         super().__init__()
         self._viewer, self._controller, self._box = viewer, controller, box
         self.folder = ""
+        self._settings: Settings | None = None
         self._roll: Roll | None = None
         self._lane = controller.lanes.add("saving the picture", self._on_written)
         self._lane.busy_changed.connect(self._on_busy_changed)
@@ -53,6 +56,18 @@ class ExportDesk(QObject):
         self._stop()
         self._viewer.canvas.events.size.disconnect(self._on_canvas_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._on_canvas_changed)
+
+    def recall(self, settings: Settings) -> None:
+        """Set the controls as they were left, and remember them from now on."""
+        box, self._settings = self._box, settings
+        box.choose_size(settings.read("export", "size"))
+        keep(settings, "export", {"background": box.backgrounds, "movie": box.movies})
+        keep(settings, "export", {"seconds": box.seconds, "frames": box.frames})
+        keep(settings, "export", {"movie_width": box.movie_px})
+        if files.why_no_mp4():
+            box.movies.choose("gif")
+        self.folder = settings.read("files", "picture_folder")
+        box.size_changed.connect(self._on_size_changed)
 
     def save_picture(self, path: Path) -> None:
         """Write the canvas as a PNG of the size that the form says."""
@@ -98,6 +113,8 @@ class ExportDesk(QObject):
             return None
         path = Path(chosen)
         self.folder = str(path.parent)
+        if self._settings is not None:
+            self._settings.write("files", "picture_folder", self.folder)
         return path if path.suffix.lower() == f".{ending}" else Path(f"{path}.{ending}")
 
     def _stop(self) -> None:
@@ -105,6 +122,10 @@ class ExportDesk(QObject):
             self._roll.stop()
             self._roll.deleteLater()
         self._roll = None
+
+    def _on_size_changed(self) -> None:
+        if self._settings is not None:
+            self._settings.write("export", "size", self._box.size)
 
     def _on_written(self, path: Path) -> None:
         show_info(f"Saved {path.name} in {path.parent}")

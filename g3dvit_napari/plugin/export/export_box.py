@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QSpinBox, QWidget
 
@@ -23,6 +25,7 @@ class ExportBox(Section):
 
     picture_requested = Signal()
     movie_requested = Signal()
+    size_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Save what is seen", parent)
@@ -67,6 +70,8 @@ class ExportBox(Section):
         self.sizes.currentIndexChanged.connect(self._on_size_chosen)
         for box in (self.width_px, self.height_px):
             box.valueChanged.connect(self._on_pixels_changed)
+            box.valueChanged.connect(self._on_size_changed)
+        self.sizes.currentIndexChanged.connect(self._on_size_changed)
         self.picture.clicked.connect(self.picture_requested)
         self.movie.clicked.connect(self.movie_requested)
 
@@ -74,6 +79,22 @@ class ExportBox(Section):
     def size_px(self) -> tuple[int, int]:
         """Width and height of the picture."""
         return self.width_px.value(), self.height_px.value()
+
+    @property
+    def size(self) -> str:
+        """The chosen size as text: how many times the window, or width and height in pixels."""
+        chosen = self.sizes.value()
+        return str(chosen) if chosen in SIZES else "{} x {}".format(*self.size_px)
+
+    def choose_size(self, size: str) -> None:
+        """Choose a size by its text; one that is none changes nothing."""
+        sides = tuple(int(side) for side in re.findall(r"\d+", size))
+        if len(sides) == 2:
+            for box, side in zip((self.width_px, self.height_px), sides, strict=True):
+                box.setValue(side)  # then it is another size
+            self.sizes.choose(sides if sides in FIXED else 0)
+        elif len(sides) == 1 and sides[0] in SIZES:
+            self.sizes.choose(sides[0])
 
     @property
     def movie_size_px(self) -> tuple[int, int]:
@@ -105,6 +126,9 @@ class ExportBox(Section):
         blocked = self.sizes.blockSignals(True)
         self.sizes.choose(0)
         self.sizes.blockSignals(blocked)
+
+    def _on_size_changed(self, *_: object) -> None:
+        self.size_changed.emit()
 
 
 def _pixels(name: str) -> QSpinBox:

@@ -16,6 +16,8 @@ from g3dvit_napari.plugin.picture.looks_box import KEYS, NO_MAP, NOT_BESIDE, Loo
 from g3dvit_napari.plugin.picture.planes import plane_of, show_plane
 from g3dvit_napari.plugin.picture.slab import Slab
 from g3dvit_napari.plugin.picture.turntable import Turntable
+from g3dvit_napari.plugin.remembered import keep
+from g3dvit_napari.plugin.settings import Settings
 
 View = Literal["slices", "slab", "volume", "cut_away"]
 SOLID: tuple[View, ...] = ("volume", "cut_away")
@@ -66,6 +68,12 @@ class LooksDesk(QObject):
         dims.order.disconnect(self._on_order_changed)
         self._viewer.layers.events.inserted.disconnect(self._on_layer_added)
         self._leave()
+
+    def recall(self, settings: Settings) -> None:
+        """Set slab, cut and turntable as they were left, and remember them from now on."""
+        box = self._box
+        keep(settings, "looks", {"thickness": box.thickness, "pace": box.pace})
+        keep(settings, "looks", {"cut_off": box.side, "depth": box.depth})
 
     def show_plane(self, plane: str) -> None:
         """Show slices, or a slab, in another plane."""

@@ -61,6 +61,7 @@ class SeriesDesk(QObject):
         """Set the page as it was left, and remember what is chosen from now on."""
         frames, box = self.frames, self.view.box
         keep(settings, "time", {"frames": frames.frames, "classes": frames.classes})
+        keep(settings, "time", {"step": frames.step})
         keep(settings, "time", {"scale": box.scales, "lines": box.lines})
         self.follower.scale = cast(Scale, box.scales.value())
 

@@ -44,6 +44,9 @@ _SCALES = {
 }
 
 
+STEPS = (2, 9999)  # the least, and the most there is without a series
+
+
 class FramesBox(Section):
     """Which frames are explained."""
 
@@ -57,7 +60,8 @@ class FramesBox(Section):
         self.frames, self.step = Choice(), QSpinBox()
         self.frames.offer(_FRAMES, "all")
         self.add_row("F&rames", self.frames, "Which frames are explained; known ones are kept.")
-        self.step.setRange(2, 10)
+        self.step.setRange(*STEPS)
+        self._wanted_step = self.step.value()  # of the user; a short series has no such step
         self.step.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.add_row("E&very", self.step, "The distance between two explained frames.")
         self.classes = Switch(_CLASSES)
@@ -73,7 +77,7 @@ class FramesBox(Section):
         )
         self.add_wide(self.go)
         self.frames.currentIndexChanged.connect(self._on_changed)
-        self.step.valueChanged.connect(self._on_changed)
+        self.step.valueChanged.connect(self._on_step)
         self.classes.changed.connect(self._on_changed)
         self.go.clicked.connect(lambda: self.asked.emit())
         self._on_changed()
@@ -86,7 +90,11 @@ class FramesBox(Section):
     def show_series(self, count: int, reason: str) -> None:
         """Offer a series of so many frames, or say why there is none."""
         set_note(self.missing, reason)
-        self.step.setMaximum(max(count - 1, 2))
+        if count:
+            blocked = self.step.blockSignals(True)
+            self.step.setMaximum(max(count - 1, STEPS[0]))
+            self.step.setValue(self._wanted_step)
+            self.step.blockSignals(blocked)
         for control in (self.frames, self.step, self.classes):
             allow(control, reason)
 
@@ -107,6 +115,10 @@ class FramesBox(Section):
             text += f" ({wanted - left} known)"
         self.go.setText(text)
         allow(self.go, reason)
+
+    def _on_step(self, step: int) -> None:
+        self._wanted_step = step
+        self._on_changed()
 
     def _on_changed(self, *_: object) -> None:
         self.show_row(self.step, self.frames.value() == "every")
