@@ -11,8 +11,6 @@ from g3dvit_napari.core.score import Curve, Judgement, Score
 from g3dvit_napari.plugin.controls.panels import COLORS, Line, Panel
 
 Spacing = Literal["even", "start"]
-CHANCE = ", chance"  # the end of the name of the curve of random maps
-_OTHER = (CHANCE, ", normalised")
 _GREY = COLORS[-1]
 _TITLES = {
     "deletion": ("probability", "removed, the most relevant parts first"),
@@ -77,7 +75,7 @@ def plotted(judgements: Sequence[Judgement]) -> list[str]:
     """Return the names of the metrics that have a curve."""
     found: dict[str, None] = {}
     for one in judgements:
-        found.update({score.metric: None for score in one.scores if curve_of(score)})
+        found.update({score.metric: None for score in one.scores if score.curve})
     return list(found)
 
 
@@ -88,7 +86,7 @@ def drawn(
     lines, labels, seen = list[Line](), dict[float, str](), None
     for number, one in enumerate(judgements):
         score = next((s for s in one.scores if s.metric == metric), None)
-        curve = curve_of(score) if score is not None else None
+        curve = score.curve if score is not None else None
         if score is None or curve is None:
             continue
         method = one.explanation.request.method
@@ -104,23 +102,15 @@ def drawn(
     return Drawn(Panel(what, shown, min(low, 0.0), max(high, 1.0)), axis, labels)
 
 
-def curve_of(score: Score) -> Curve | None:
-    """Return the curve that a score was read from, as it is."""
-    names = [name for name in score.curves if not name.endswith(_OTHER)]
-    return score.curves[names[0]] if names else None
-
-
 def _values(curve: Curve) -> dict[float, float]:
     return dict(zip(curve.fractions, curve.values, strict=True))
 
 
 def _chance(score: Score) -> list[Line]:
     """Return the curve of random maps; where only a value is known, that of a network redrawn."""
-    named = [name for name in score.curves if name.endswith(CHANCE)]
-    if named:
-        return [Line("chance", _values(score.curves[named[0]]), _GREY, False, True)]
-    curve = curve_of(score)
-    if curve is None or not curve.labels or not isfinite(score.chance):
+    if score.chance_curve is not None:
+        return [Line("chance", _values(score.chance_curve), _GREY, False, True)]
+    if score.curve is None or not score.curve.labels or not isfinite(score.chance):
         return []
     level = {0.0: score.chance, 1.0: score.chance}
     return [Line("chance", level, _GREY, False, True)]
