@@ -10,6 +10,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QOpenGLWidget
 
 from g3dvit_napari.plugin.picture.crosshair import RADIUS
+from g3dvit_napari.plugin.picture.crosshair_desk import CrosshairDesk
 from g3dvit_napari.plugin.places.places_box import PlacesBox
 
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("api")]
@@ -91,3 +92,18 @@ def test_a_row_of_places_marks_its_peak_and_saved_pictures_have_it_while_on(
     factor = box.size_px[0] / box._screen[0]
     assert height == pytest.approx(factor * 2 * RADIUS, abs=factor * 4)  # it grows along
     assert width == pytest.approx(height, abs=4)
+
+
+def test_the_ring_is_there_again_after_the_volume(qtbot, widget) -> None:
+    viewer = widget._viewer
+    widget.form.turn_to("Look")
+    click(widget.form.view.peak)
+    viewer.dims.set_point(0, viewer.dims.range[0].start)  # napari would go to the middle
+    desk = next(one for one in widget.features if isinstance(one, CrosshairDesk))
+    desk.mark(viewer.dims.point[-3:])
+    ring = len(green(photograph(widget)))
+    assert ring > 30
+    for view in ("volume", "slices"):
+        click(widget.form.looks.views.button(view))
+        qtbot.wait(50)
+    assert len(green(photograph(widget))) == pytest.approx(ring, rel=0.1)

@@ -11,12 +11,14 @@ from napari.layers import Image, Labels
 
 from g3dvit_napari import api
 from g3dvit_napari.core.types import Explanation, Threshold
+from g3dvit_napari.plugin.controls.panels import Line, Panel
 from g3dvit_napari.plugin.picture.layers import series_layer_data, to_layer_data
 from g3dvit_napari.plugin.series.axes import TimeAxis, round_step, round_top
 from g3dvit_napari.plugin.series.course import Course, fingerprint
 from g3dvit_napari.plugin.series.frames import chosen_frames, seconds_per_frame
 from g3dvit_napari.plugin.series.kept import KeptCourses
 from g3dvit_napari.plugin.series.panels import probabilities
+from g3dvit_napari.plugin.series.plot import Plot
 from g3dvit_napari.plugin.series.regions import Region, mask_of
 from g3dvit_napari.plugin.series.table import rows_of
 
@@ -207,3 +209,22 @@ def test_the_table_has_a_row_per_frame_and_a_column_per_region() -> None:
     assert [row["share spot"] for row in rows[1:]] == ["n/a", "0.25"]
     assert rows[1]["p lesion"] == "0.95"
     assert rows[1]["class"] == "lesion"
+
+
+def ink_at_the_left_edge(plot: Plot, high: float) -> int:
+    """Return how many pixels of the plot's first column differ from its background."""
+    plot.show_panels((Panel("share", (Line("head", {0: high}, "#1a9e77"),), 0.0, high),), 3)
+    column = [plot.grab().toImage().pixel(0, row) for row in range(plot.height())]
+    return sum(pixel != column[0] for pixel in column)
+
+
+@pytest.mark.parametrize("high", [1.0, 0.075, 0.000123, 123456.7])
+def test_numbers_beside_the_plot_are_written_in_full(qtbot, high) -> None:
+    plot = Plot()
+    qtbot.addWidget(plot)
+    font = plot.font()
+    font.setPointSizeF(14.0)
+    plot.setFont(font)
+    plot.resize(260, 240)
+    assert ink_at_the_left_edge(plot, high) == 0
+    assert plot.axis.left < 130

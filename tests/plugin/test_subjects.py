@@ -97,6 +97,8 @@ def test_a_run_fills_the_list_and_marks_right_and_wrong(qtbot, widget, viewer, f
     run(qtbot, widget)
     expected = ["✓ lesion 95.0 %", "✗ lesion 95.0 %", "✓ lesion 95.0 %"]
     assert column(widget, "Prediction") == expected
+    assert all(text.endswith("\u00a0%") for text in column(widget, "Strongest"))
+    assert "\u00a0%" in column(widget, "In head", TIP)[0]
     assert column(widget, TRUTH) == ["lesion", "Healthy", "1"]
     assert not widget.subjects.page.table.isColumnHidden(TITLES.index(TRUTH))
     assert "2 of 3 right" in widget.subjects.page.about.text()

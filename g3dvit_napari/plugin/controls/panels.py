@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -16,6 +16,7 @@ COLORS = ("#e08214", "#3a8fd6", "#1a9e77", "#d1495b", "#b06fc0", "#8c8c94")
 LEFT, RIGHT, TOP, GAP = 30, 8, 4, 8  # pixels around and between the panels
 SMALLER = 1.5  # points less than the form's font
 _STRONG, _FAINT, _DOT = 1.8, 1.2, 2.2  # pixels
+_NUMBER_GAP = 4  # pixels between a panel and the numbers to its left
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Panel:
     lines: tuple[Line, ...]
     low: float = 0.0
     high: float = 1.0
+
+    @property
+    def marks(self) -> tuple[tuple[float, str], ...]:
+        """The values that have a level line, as they are written to the left of it."""
+        values = self.low, (self.low + self.high) / 2, self.high
+        return tuple((value, f"{value:.3g}") for value in values)
 
 
 class Axis(Protocol):
@@ -73,6 +80,13 @@ def smaller(font: QFont) -> QFont:
     if font.pointSizeF() > 0:
         font.setPointSizeF(font.pointSizeF() - SMALLER)
     return font
+
+
+def left_of(panels: Iterable[Panel], font: QFont) -> float:
+    """Return where panels start, in pixels, so that their numbers stand to the left in full."""
+    metrics = QFontMetricsF(font)
+    words = (text for panel in panels for _, text in panel.marks)
+    return max(LEFT, *(metrics.horizontalAdvance(text) + _NUMBER_GAP + 1 for text in words), 0)
 
 
 class PanelPainter:
@@ -119,12 +133,12 @@ class PanelPainter:
         head = self._legend(panel, top) + 3
         left, right = self._axis.left, self._axis.right
         inner = QRectF(left, top + head, right - left, height - head)
-        for value in (panel.low, (panel.low + panel.high) / 2, panel.high):
+        for value, words in panel.marks:
             y = self._y(panel, value, inner)
             self._painter.setPen(QPen(self.ink(0.15), 1))
             self._painter.drawLine(QPointF(inner.left(), y), QPointF(inner.right(), y))
-            place = QRectF(0, y - self.line / 2, left - 4, self.line)
-            self.text(place, f"{value:.3g}", "right")
+            place = QRectF(0, y - self.line / 2, left - _NUMBER_GAP, self.line)
+            self.text(place, words, "right")
         for x, strength in cursors:
             self._painter.setPen(QPen(self.ink(strength), 1))
             self._painter.drawLine(QPointF(x, inner.top()), QPointF(x, inner.bottom()))

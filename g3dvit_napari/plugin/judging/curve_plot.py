@@ -16,6 +16,7 @@ from g3dvit_napari.plugin.controls.panels import (
     Line,
     PanelPainter,
     ink_of,
+    left_of,
     smaller,
 )
 from g3dvit_napari.plugin.controls.section import explain
@@ -59,10 +60,11 @@ class CurvePlot(QWidget):
     @property
     def axis(self) -> ShareAxis:
         """The axis as it is drawn."""
-        right = max(self.width() - RIGHT - 12, LEFT + 1)
         if self._drawn is None:
-            return ShareAxis(LEFT, right)
-        return ShareAxis(LEFT, right, self._drawn.axis, self._spacing, self._drawn.labels)
+            return ShareAxis(LEFT, max(self.width() - RIGHT - 12, LEFT + 1))
+        left = left_of([self._drawn.panel], smaller(self.font()))
+        right = max(self.width() - RIGHT - 12, left + 1)
+        return ShareAxis(left, right, self._drawn.axis, self._spacing, self._drawn.labels)
 
     @property
     def read_out(self) -> str:

@@ -60,6 +60,15 @@ class Crosshair:
             self._remove()  # a map has come above it
         self._draw()
 
+    def renew(self) -> None:
+        """Draw it on a new layer, in the slices that are on show now.
+
+        While napari turns a volume into slices, it goes by a slice in the middle; a layer that was
+        added then may stay there.
+        """
+        self._remove()
+        self._draw()
+
     def close(self) -> None:
         """Take the layer away, and follow no longer."""
         for event in self._movements():

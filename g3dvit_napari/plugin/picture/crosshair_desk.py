@@ -52,6 +52,9 @@ class CrosshairDesk(QObject):
         self._later = QTimer(form)  # it goes with the switches
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._on_removed_alone)
+        self._turned = QTimer(form)
+        self._turned.setSingleShot(True)
+        self._turned.timeout.connect(self._on_turned)
         jumped.connect(self.mark)
         form.marks.changed.connect(self._adapt)
         form.volume.volume_changed.connect(self._adapt)
@@ -65,12 +68,15 @@ class CrosshairDesk(QObject):
         self._open = True
         self._viewer.mouse_drag_callbacks.append(self._on_pressed)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._viewer.dims.events.ndisplay.connect(self._turn)
         self._adapt()
 
     def detach(self) -> None:
         """Take the lines away."""
         self._open, self._peak = False, None
         self._later.stop()
+        self._turned.stop()
+        self._viewer.dims.events.ndisplay.disconnect(self._turn)
         self._viewer.mouse_drag_callbacks.remove(self._on_pressed)
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self._adapt()
@@ -126,6 +132,16 @@ class CrosshairDesk(QObject):
         if self._over is not None and self._over in self._viewer.layers:
             self._marks["crosshair"].setChecked(False)
         self._adapt()
+
+    def _turn(self, event: object = None) -> None:
+        del event
+        if isalive(self._turned):
+            self._turned.start()
+
+    def _on_turned(self) -> None:
+        """Draw anew once napari has come from the volume back to the slices, or the reverse."""
+        if self._crosshair is not None:
+            self._crosshair.renew()
 
     def _on_pressed(self, viewer: Any, event: Any) -> Iterator[None]:
         """Go where one clicked on a slice, unless the mouse was dragged or a tool is in hand."""

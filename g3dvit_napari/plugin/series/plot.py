@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from g3dvit_napari.plugin.controls.panels import (
     GAP,
-    LEFT,
     RIGHT,
     TOP,
     Line,
     Panel,
     PanelPainter,
     ink_of,
+    left_of,
     smaller,
 )
 from g3dvit_napari.plugin.series.axes import TimeAxis
@@ -73,7 +73,8 @@ class Plot(QWidget):
     @property
     def axis(self) -> TimeAxis:
         """The time axis as it is drawn."""
-        return TimeAxis(self._count, LEFT, max(self.width() - RIGHT, LEFT + 1), self._seconds)
+        left = left_of(self._panels, smaller(self.font()))
+        return TimeAxis(self._count, left, max(self.width() - RIGHT, left + 1), self._seconds)
 
     @property
     def read_out(self) -> str:

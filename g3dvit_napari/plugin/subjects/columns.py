@@ -15,6 +15,7 @@ from g3dvit_napari.summaries.quality import Quality
 TRUTH = "True"  # the column that lists without true classes do not show
 RIGHT, WRONG = "✓", "✗"
 FROM_FILE = "(file)"
+PERCENT = "\u00a0%"  # as everywhere in the form, with a space that does not break
 _SAVED = (
     "Read from the file of ratings: what this checkpoint predicted when the subject was rated.\n"
     "Run the list to have it anew, with the map and the figures."
@@ -130,7 +131,7 @@ def _figure(
 
     def text(ledger: Ledger, key: str) -> str:
         found = value(ledger, key)
-        return "–" if isnan(found) else style.format(found)
+        return "–" if isnan(found) else style.format(found).replace("%", PERCENT)
 
     def order(ledger: Ledger, key: str) -> float | None:
         found = value(ledger, key)
@@ -150,7 +151,7 @@ def _in_full(ledger: Ledger, key: str) -> str:
         f"({found.way_to_ceiling:.0%} of the way).\n"
         f"The strongest patch holds {found.strongest:.1%}; the spread is {found.spread:.1%}.\n"
         f"The network sees {found.head_seen:.1%} of the head."
-    )
+    ).replace("%", PERCENT)
 
 
 COLUMNS = (
