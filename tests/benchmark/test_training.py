@@ -207,3 +207,19 @@ def test_the_folder_can_be_chosen(monkeypatch, tmp_path):
     assert store.usual_folder() == tmp_path
     monkeypatch.delenv(store.VARIABLE)
     assert store.usual_folder().parts[-2:] == ("g3dvit-napari", "benchmark")
+
+
+def test_one_network_begins_where_another_ended(tmp_path):
+    later = replace(RECIPE, model="later", rate=1e-9, steps=1, after=RECIPE)
+    train.train_one(later, tmp_path)
+    before, after = (Place(tmp_path, r).load("cpu").network for r in (RECIPE, later))
+    assert torch.allclose(weights_of(before), weights_of(after), atol=1e-6)
+    assert later.with_seed(3).after == RECIPE.with_seed(3)
+    assert "after" not in RECIPE.settings
+    assert later.digest != replace(later, after=replace(RECIPE, steps=11)).digest
+
+
+def test_side_by_side_a_network_waits_for_the_one_it_begins_with(tmp_path):
+    later = replace(RECIPE, model="later", steps=1, after=RECIPE)
+    reports = run([later, RECIPE], tmp_path, processes=2)
+    assert [report.id for report in reports] == [later.id, RECIPE.id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ KEEP_SECONDS = 20.0  # between two states that are kept for a later run
 CLIP = 1.0  # largest norm of the gradient
 RISE = 0.15  # share of the steps in which the rate of one cycle rises
 
+Weights = Mapping[str, Tensor]
 Scheduler = torch.optim.lr_scheduler.OneCycleLR
 
 
@@ -70,9 +71,13 @@ class Learner:
         self.loss = loss.item()
 
 
-def learner_of(recipe: Recipe, task: Task, device: torch.device) -> Learner:
-    """Return a network that has learned nothing yet."""
+def learner_of(
+    recipe: Recipe, task: Task, device: torch.device, start: Weights | None = None
+) -> Learner:
+    """Return a network that has learned nothing yet, or only what its first weights hold."""
     network = fresh(recipe, task).to(device).train()
+    if start is not None:
+        network.load_state_dict(start)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = None
     if recipe.one_cycle:
@@ -86,6 +91,7 @@ def fit(
     unfinished: Path,
     progress: Progress | None = None,
     device: torch.device | None = None,
+    start: Weights | None = None,
 ) -> Learner:
     """Train a network to the end of its recipe.
 
@@ -96,9 +102,11 @@ def fit(
         is found there is gone on from. The caller deletes it.
     progress
         Called after every step with a fraction and a word; may raise `Cancelled`.
+    start
+        The weights to begin with.
     """
     place = device or torch.device("cpu")
-    learner = learner_of(recipe, task, place)
+    learner = learner_of(recipe, task, place, start)
     if unfinished.is_file():
         learner.restore(torch.load(unfinished, map_location=place, weights_only=True))
     try:

@@ -66,6 +66,8 @@ class Recipe:
         Share of the steps in which the noise grows to what the task asks for; from none.
     one_cycle
         The rate rises for a seventh of the steps and falls to zero; else it is constant.
+    after
+        Another recipe with the same network: training begins with the weights that it ends with.
     """
 
     model: str
@@ -80,6 +82,7 @@ class Recipe:
     decay: float = 0.0
     one_cycle: bool = True
     easy: float = 0.0
+    after: Recipe | None = None
 
     @property
     def id(self) -> str:
@@ -90,6 +93,8 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """All that decides the weights, as plain values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.after is None:
+            del plain["after"]
         return {**plain, "training": VERSION}
 
     @property
@@ -100,4 +105,5 @@ class Recipe:
 
     def with_seed(self, seed: int) -> Recipe:
         """Return the same for another seed."""
-        return replace(self, seed=seed)
+        after = None if self.after is None else self.after.with_seed(seed)
+        return replace(self, seed=seed, after=after)

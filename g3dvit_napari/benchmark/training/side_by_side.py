@@ -70,12 +70,19 @@ def train_side_by_side(
     crew, waiting = _Crew(folder, device), list(recipes)
     try:
         while waiting or crew.running:
-            while waiting and len(crew.running) < processes:
-                crew.start(waiting.pop(0))
+            while len(crew.running) < processes and (ready := _first_ready(waiting, crew)):
+                waiting.remove(ready)
+                crew.start(ready)
             _listen(crew, len(recipes), progress)
             crew.clear()
     finally:
         crew.stop()
+
+
+def _first_ready(waiting: Sequence[Recipe], crew: _Crew) -> Recipe | None:
+    """Return the first that need not wait for another one to end."""
+    ahead = {*crew.running, *(recipe.id for recipe in waiting)}
+    return next((r for r in waiting if r.after is None or r.after.id not in ahead), None)
 
 
 def _listen(crew: _Crew, count: int, progress: Progress | None) -> None:

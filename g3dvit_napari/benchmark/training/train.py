@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from g3dvit_napari.benchmark.gate import shares, verdicts
 from g3dvit_napari.benchmark.sample import Sample, Split, checked_split
@@ -30,12 +31,18 @@ _PACKAGES = ("g3dvit-napari", "torch", "numpy", "scipy")
 def train_one(
     recipe: Recipe, folder: Path, progress: Progress | None = None, device: str = "auto"
 ) -> Report:
-    """Train one network, unless it is there, and write it with its report."""
-    place = Place(folder, recipe)
+    """Train one network, unless it is there, and write it with its report.
+
+    One that begins where another ended has that one trained first.
+    """
+    place, start = Place(folder, recipe), None
     if place.report.is_file():
         return place.read_report()
+    if recipe.after is not None:
+        train_one(recipe.after, folder, progress, device)
+        start = load_file(Place(folder, recipe.after).weights)
     task, where = task_named(recipe.task), resolve_device(device)
-    learner = fit(recipe, task, place.unfinished, progress, where)
+    learner = fit(recipe, task, place.unfinished, progress, where, start)
     report = report_of(learner, recipe, samples_of(recipe, "test", TESTED))
     place.save(learner.network, spec_of(recipe, task), report)
     return report
