@@ -203,4 +203,4 @@ def _same(one: float, other: float) -> bool:
 
 
 def _figure(number: float) -> str:
-    return "" if math.isnan(number) else f"{number:.3g}"
+    return "" if math.isnan(number) else f"{round(number, 9):.3g}"
