@@ -91,6 +91,7 @@ def fit(
     unfinished: Path,
     progress: Progress | None = None,
     device: torch.device | None = None,
+    *,
     start: Weights | None = None,
 ) -> Learner:
     """Train a network to the end of its recipe.

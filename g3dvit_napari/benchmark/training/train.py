@@ -42,7 +42,7 @@ def train_one(
         train_one(recipe.after, folder, progress, device)
         start = load_file(Place(folder, recipe.after).weights)
     task, where = task_named(recipe.task), resolve_device(device)
-    learner = fit(recipe, task, place.unfinished, progress, where, start)
+    learner = fit(recipe, task, place.unfinished, progress, where, start=start)
     report = report_of(learner, recipe, samples_of(recipe, "test", TESTED))
     place.save(learner.network, spec_of(recipe, task), report)
     return report
