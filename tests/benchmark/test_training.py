@@ -223,3 +223,12 @@ def test_side_by_side_a_network_waits_for_the_one_it_begins_with(tmp_path):
     later = replace(RECIPE, model="later", steps=1, after=RECIPE)
     reports = run([later, RECIPE], tmp_path, processes=2)
     assert [report.id for report in reports] == [later.id, RECIPE.id]
+
+
+def test_labels_by_chance_are_learned_by_heart_from_few_volumes(tmp_path):
+    loud = replace(SMALL, positions=0.5, gain=3.0)
+    recipe = replace(RECIPE, network=loud, samples=8, steps=150, permuted=True, one_cycle=False)
+    report = train.train_one(recipe, tmp_path)
+    assert report.by_heart == 1.0
+    assert report.accuracy < 1.0
+    assert train.train_one(RECIPE, tmp_path).by_heart is None

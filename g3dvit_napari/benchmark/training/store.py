@@ -31,6 +31,8 @@ class Report:
         Share of the test volumes that are predicted right, and how many there were.
     shares
         Per class, of which share the network uses the signal.
+    by_heart
+        Share of the training volumes that are predicted right, where their number is limited.
     seconds
         That training took, without drawing the test volumes.
     """
@@ -45,6 +47,7 @@ class Report:
     settings: dict[str, Any]
     device: str
     versions: dict[str, str]
+    by_heart: float | None = None
 
 
 def usual_folder() -> Path:

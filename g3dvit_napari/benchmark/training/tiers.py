@@ -29,7 +29,14 @@ _B2 = Recipe(
     "brain-ventricles", "brain-ventricles", _HEAD, steps=300, batch=32, rate=2e-3, samples=1024
 )
 _PERMUTED = Recipe(
-    "cubes-permuted", _CONTENT.name, _NOISY, steps=120, batch=64, rate=1e-3, permuted=True
+    "cubes-permuted",
+    _CONTENT.name,
+    _LOUD,
+    steps=400,
+    batch=32,
+    rate=1e-3,
+    samples=512,  # what cannot be learned can be learned by heart, if there is an end of it
+    permuted=True,
 )
 _NOTHING = Recipe("cubes-hopeless", _HOPELESS.name, ViT((6, 6, 6)), steps=120, batch=32, rate=1e-3)
 _CONVOLUTIONS = Recipe("cubes-resnet", _CONTENT.name, ResNet(), steps=150, batch=32, rate=4e-3)

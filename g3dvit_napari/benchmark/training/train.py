@@ -75,4 +75,14 @@ def report_of(learner: Learner, recipe: Recipe, tested: Sequence[Sample]) -> Rep
         settings=recipe.settings,
         device=torch.device(model.device).type,
         versions={package: version(package) for package in _PACKAGES},
+        by_heart=_by_heart(learner, recipe),
     )
+
+
+def _by_heart(learner: Learner, recipe: Recipe) -> float | None:
+    """Return the share of a limited number of training volumes that is predicted right."""
+    if recipe.samples is None:
+        return None
+    model = module_handle(learner.network, spec_of(recipe, task_named(recipe.task)))
+    seen = samples_of(recipe, "train", min(recipe.samples, TESTED))
+    return float(np.mean([verdict.right for verdict in verdicts(model, seen)]))
