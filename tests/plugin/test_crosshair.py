@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_heads import MARKER, explanation_of, head
+from patience import rest
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.plugin.picture.crosshair import COLOR, RADIUS
@@ -151,14 +152,68 @@ def test_removed_by_hand_is_switched_off_but_not_where_all_goes(widget, viewer) 
     assert widget.form.marks.marks["crosshair"].isChecked()
 
 
-def test_side_by_side_there_is_none(qtbot, widget, viewer) -> None:
-    switch(widget, "crosshair")
+def compare(qtbot, widget) -> int:
+    """Compare what is marked; return how many cells there are."""
+    count = len(widget.form.compare.plan.variants)
     with qtbot.waitSignal(widget.controller.comparison.changed):
         widget.form.compare.go.click()
-    assert drawn(viewer) == []
-    viewer.dims.set_point(0, 4.0)
-    assert drawn(viewer) == []
+    rest(qtbot, widget)
+    return count
+
+
+def cells(viewer) -> list[list[str]]:
+    """The roles of what is to be seen in every cell of the grid, from below."""
+    grid, found = viewer.canvas.grid, {}
+    for index, layer in enumerate(viewer.layers):
+        if layer.visible:
+            place = grid.position(index, viewer.layers)
+            found.setdefault(place, []).append(role_of(layer))
+    return list(found.values())
+
+
+def test_side_by_side_it_lies_in_every_cell(qtbot, widget, viewer, anatomy) -> None:
+    switch(widget, "crosshair")
+    widget.controller.show(anatomy, explanation_of(head()))
+    before = [layer.name for layer in viewer.layers]
+    count = compare(qtbot, widget)
+    assert cells(viewer) == [["compared", "compared", "crosshair"]] * count
+    viewer.dims.set_point(range(3), (4.0, -8.0, 12.0))
+    for layer in drawn(viewer):
+        start, step = layer.data[:, 0], layer.data[:, 1]
+        found = np.array([layer.data_to_world(place) for place in (*start, *(start + step))])
+        assert len(start) == 4
+        assert found[:, 0] == pytest.approx(viewer.dims.point[0])
+        assert (np.isclose(found[:, 1:], viewer.dims.point[1:]).any(axis=1)).all()
+    widget.form.view.switches["edge"].button("contour").click()
+    assert cells(viewer) == [["compared", "compared", "contour", "crosshair"]] * count
+    viewer.dims.ndisplay = 3
+    assert cells(viewer) == [["compared", "compared"]] * count
+    viewer.dims.ndisplay = 2
+    assert cells(viewer) == [["compared", "compared", "contour", "crosshair"]] * count
+    switch(widget, "crosshair")
+    assert cells(viewer) == [["compared", "compared", "contour"]] * count
+    switch(widget, "crosshair")
+    widget.form.view.switches["edge"].button("hard").click()
     widget.form.compare.back.click()
+    assert [layer.name for layer in viewer.layers] == before
+    assert viewer.canvas.grid.stride == 1
+
+
+def test_side_by_side_the_ring_lies_in_every_cell_and_in_that_of_a_difference(
+    qtbot, widget, viewer, anatomy, desk
+) -> None:
+    widget.controller.show(anatomy, explanation_of(head()))
+    viewer.dims.set_point(range(3), PEAK)
+    desk.mark(PEAK)
+    count = compare(qtbot, widget)
+    assert [len(layer.data) > 8 for layer in drawn(viewer)] == [True] * count
+    with qtbot.waitSignal(widget.controller.comparison.difference_changed):
+        widget.form.difference.go.click()
+    assert cells(viewer) == [["compared", "compared", "crosshair"]] * (count + 1)
+    viewer.dims.set_point(0, PEAK[0] + 2 * viewer.dims.range[0].step)
+    assert [len(layer.data) for layer in drawn(viewer)] == [0] * (count + 1)
+    viewer.layers.remove(drawn(viewer)[0])  # as with any layer of a cell
+    assert not widget.controller.comparison.shown
     assert len(drawn(viewer)) == 1
 
 

@@ -107,3 +107,62 @@ def test_the_ring_is_there_again_after_the_volume(qtbot, widget) -> None:
         click(widget.form.looks.views.button(view))
         qtbot.wait(50)
     assert len(green(photograph(widget))) == pytest.approx(ring, rel=0.1)
+
+
+def test_side_by_side_a_click_in_any_cell_takes_all_crosshairs_there(
+    qtbot, widget, screenshots
+) -> None:
+    viewer = widget._viewer
+    click(widget.form.marks.marks["crosshair"])
+    widget.form.turn_to("Compare")
+    widget.form.compare.kinds.choose("classes")
+    with qtbot.waitSignal(widget.controller.comparison.changed):
+        click(widget.form.compare.go)
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    shot = photograph(widget)
+    rows, columns = viewer.canvas.grid.actual_shape(viewer.layers)
+    canvas = next(iter(widget.window().findChildren(QOpenGLWidget)))
+    cells = [
+        (canvas.width() * (2 * column + 1) // (2 * columns), canvas.height() // (2 * rows))
+        for column in range(2)
+    ]
+    scale = shot.shape[1] / canvas.width()
+    half = scale * canvas.width() / columns / 2
+
+    def lines(middle: int) -> np.ndarray:
+        """Return where, counted from a cell's middle, its vertical line stands."""
+        shot = photograph(widget)
+        at, place = green(shot), middle * scale
+        mine = at[(np.abs(at[:, 1] - place) < half) & (at[:, 0] < shot.shape[0] / rows)]
+        counts = np.bincount((mine[:, 1] - place + half).astype(int))
+        return np.argmax(counts) - half
+
+    before = [lines(x) for x, _ in cells]
+    assert before[0] == pytest.approx(before[1], abs=8)  # there are gaps between cells
+    for sign, (x, y) in zip((1, -1), cells, strict=True):
+        point, place = viewer.dims.point, QPoint(x + sign * 25, y + 10)
+        QTest.mouseMove(canvas, place)
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        qtbot.waitUntil(lambda point=point: viewer.dims.point != point)
+        assert [lines(x) for x, _ in cells] == pytest.approx([sign * 25 * scale] * 2, abs=8)
+    Image.fromarray(photograph(widget)).save(screenshots / "crosshairs_compared.png")
+
+
+def test_side_by_side_the_rings_are_there_again_after_the_volume(qtbot, widget) -> None:
+    viewer = widget._viewer
+    viewer.dims.set_point(0, viewer.dims.range[0].start)  # napari would go to the middle
+    desk = next(one for one in widget.features if isinstance(one, CrosshairDesk))
+    desk.mark(viewer.dims.point[-3:])
+    one = len(green(photograph(widget)))
+    assert one > 10
+    widget.form.turn_to("Compare")
+    widget.form.compare.kinds.choose("classes")
+    with qtbot.waitSignal(widget.controller.comparison.changed):
+        click(widget.form.compare.go)
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest)
+    rings = len(green(photograph(widget)))
+    assert rings > 1.5 * one  # two of them
+    for ndisplay in (3, 2):
+        viewer.dims.ndisplay = ndisplay
+        qtbot.wait(50)
+    assert len(green(photograph(widget))) == pytest.approx(rings, rel=0.1)

@@ -12,11 +12,13 @@ from g3dvit_napari.core.types import Explanation, Threshold
 from g3dvit_napari.plugin.comparing.before import Before
 from g3dvit_napari.plugin.comparing.caption import caption, height_px, letters_per_line, size_of
 from g3dvit_napari.plugin.comparing.cell_contours import CellContours
+from g3dvit_napari.plugin.comparing.cell_crosshairs import CellCrosshairs
 from g3dvit_napari.plugin.comparing.cells import Cell, MapCell
 from g3dvit_napari.plugin.comparing.scale import OWN, Scale
 from g3dvit_napari.plugin.jobs import title_of
 from g3dvit_napari.plugin.picture import maps, scenes
 from g3dvit_napari.plugin.picture.colormaps import SIGNED, SMALLEST_CUT, UNSIGNED, Edge, gated
+from g3dvit_napari.plugin.picture.crosshair import Point
 from g3dvit_napari.plugin.picture.layers import KEY, grid_over, metadata_of
 from g3dvit_napari.plugin.picture.legend import words_for_objective
 from g3dvit_napari.plugin.picture.planes import position_of
@@ -69,7 +71,7 @@ class Comparison:
         self._same = _same(explanation for _, explanation in titled)
         self._words = TextOverlay(position="bottom_right", font_size=WORDS_SIZE, visible=True)
         viewer.canvas.overlays[SCALE_WORDS] = self._words
-        self._contours = CellContours(viewer)
+        self._contours, self._crosshairs = CellContours(viewer), CellCrosshairs(viewer)
         self._letters = 40  # of a caption's line; known once the cells are there
         self._unit_mm = grid_over(anatomy, titled[0][1].relevance).unit_mm
         self._cells: list[tuple[Image, Layer, Cell]] = []  # map, anatomy below it, what is shown
@@ -88,7 +90,8 @@ class Comparison:
     def layers(self) -> list[Layer]:
         """The layers of this comparison that are still there."""
         mine = [layer for pair in self._all for layer in pair[:2]]
-        return [layer for layer in mine if layer in self._viewer.layers] + self._contours.layers
+        lines = self._contours.layers + self._crosshairs.layers
+        return [layer for layer in mine if layer in self._viewer.layers] + lines
 
     @property
     def _all(self) -> list[tuple[Image, Layer, Cell]]:
@@ -102,7 +105,8 @@ class Comparison:
     def needs(self, layer: Layer) -> bool:
         """Whether it cannot go on without a layer: one of its maps, or the one explained."""
         mine = [self._anatomy, *(layer for pair in self._cells for layer in pair[:2])]
-        return any(layer is one for one in mine) or self._contours.owns(layer)
+        lines = self._contours.owns(layer) or self._crosshairs.owns(layer)
+        return lines or any(layer is one for one in mine)
 
     def lost(self, layer: Layer) -> bool:
         """Take note that a layer was removed; return whether the difference went with it."""
@@ -125,6 +129,11 @@ class Comparison:
             layer.colormap = gated(base, cut, signed=cell.signed, edge=self.edge, ndisplay=ndisplay)
         self._outline()
         self._write_captions()
+
+    def set_crosshair(self, lines: bool, peak: Point | None) -> None:
+        """Draw lines through the point of the slices, and a ring around a peak, in every cell."""
+        self._crosshairs.choose(lines, peak)
+        self._outline()
 
     def set_scale(self, scale: Scale) -> None:
         """Draw all maps on another scale; a difference on the former one goes."""
@@ -149,6 +158,7 @@ class Comparison:
         gone, self._difference = self._difference, None  # removing layers asks again
         if gone:
             self._contours.remove(gone[0])
+            self._crosshairs.remove(gone[0])
         for layer in gone[:2] if gone else ():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -163,6 +173,7 @@ class Comparison:
         self._viewer.canvas.overlays.pop(SCALE_WORDS, None)
         self._before.restore_grid()
         self._contours.remove()
+        self._crosshairs.remove()
         for layer in self.layers:
             self._viewer.layers.remove(layer)
         self._cells, self._difference = [], None
@@ -239,18 +250,19 @@ class Comparison:
         self._words.text = "\n".join([*self._same, scale.words])
 
     def _outline(self) -> None:
-        """Draw lines around what is kept, where they are wanted; a cell is then one layer more."""
+        """Draw lines around what is kept, and crosshairs; a cell is one layer more for each."""
         wanted = self.edge == "contour" and int(self._viewer.dims.ndisplay) == 2
         # Counted from the end, cells stay together however many layers lie below them.
-        self._viewer.canvas.grid.stride = -3 if wanted else -2
-        if not wanted:
+        self._viewer.canvas.grid.stride = -(2 + wanted + self._crosshairs.wanted)
+        if wanted:
+            cuts = [cell.cut(self._threshold) for *_, cell in self._all]
+            self._contours.draw(
+                (map_, anatomy, None if cut is None else max(cut, SMALLEST_CUT) * cell.limit)
+                for (map_, anatomy, cell), cut in zip(self._all, cuts, strict=True)
+            )
+        else:
             self._contours.remove()
-            return
-        cuts = [cell.cut(self._threshold) for *_, cell in self._all]
-        self._contours.draw(
-            (map_, anatomy, None if cut is None else max(cut, SMALLEST_CUT) * cell.limit)
-            for (map_, anatomy, cell), cut in zip(self._all, cuts, strict=True)
-        )
+        self._crosshairs.draw((map_, anatomy) for map_, anatomy, _ in self._all)
 
     def _turns(self) -> tuple[Any, ...]:
         return self._viewer.dims.events.ndisplay, self._viewer.dims.events.order

@@ -15,6 +15,7 @@ from g3dvit_napari.plugin.comparing.kinds import SCALE, Kind, ScaleName
 from g3dvit_napari.plugin.comparing.scale import OWN, Scale, common_scale
 from g3dvit_napari.plugin.leftovers import clear_away_soon
 from g3dvit_napari.plugin.picture.colormaps import Edge
+from g3dvit_napari.plugin.picture.crosshair import Point
 from g3dvit_napari.plugin.picture.overlay import Overlay
 
 
@@ -102,6 +103,11 @@ class SideBySide(QObject):
         self._edge = cast(Edge, edge)
         if self._comparison is not None:
             self._comparison.set_edge(self._edge)
+
+    def set_crosshair(self, lines: bool, peak: Point | None) -> None:
+        """Draw lines through the point of the slices, and a ring around a peak, in all cells."""
+        if self._comparison is not None:
+            self._comparison.set_crosshair(lines, peak)
 
     def set_scale(self, name: ScaleName) -> None:
         """Draw what is shown, and its kind from now on, on the common scale or on scales of own."""

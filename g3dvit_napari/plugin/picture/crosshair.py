@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,12 @@ class Crosshair:
         A napari viewer, or its model.
     anatomy
         The lines end with it.
+    place
+        Returns where in the list of layers it comes; None: above all, and it stays there.
     """
 
-    def __init__(self, viewer: Any, anatomy: Layer) -> None:
-        self._viewer, self._anatomy = viewer, anatomy
+    def __init__(self, viewer: Any, anatomy: Layer, place: Callable[[], int] | None = None) -> None:
+        self._viewer, self._anatomy, self._place = viewer, anatomy, place
         self._lines = False
         self._peak: Point | None = None
         self._removing = False
@@ -43,9 +46,14 @@ class Crosshair:
     def layer(self) -> Vectors | None:
         """The layer with the lines, found by its metadata."""
         for layer in self._viewer.layers:
-            if role_of(layer) == ROLE and isinstance(layer, Vectors):
+            if is_over(layer, self.anatomy_id) and isinstance(layer, Vectors):
                 return layer
         return None
+
+    @property
+    def anatomy_id(self) -> str:
+        """What the layer with the lines says it lies over."""
+        return str(self._anatomy.unique_id)
 
     @property
     def removing(self) -> bool:
@@ -56,7 +64,7 @@ class Crosshair:
         """Draw lines through the point of the slices, and a ring around a peak, or neither."""
         self._lines, self._peak = lines, peak
         layer = self.layer
-        if layer is not None and self._viewer.layers[-1] is not layer:
+        if layer is not None and self._place is None and self._viewer.layers[-1] is not layer:
             self._remove()  # a map has come above it
         self._draw()
 
@@ -102,23 +110,20 @@ class Crosshair:
         layer.edge_width = WIDTH * self._pixel / self._step
 
     def _add(self) -> Vectors:
-        entry = {"role": ROLE, "anatomy": str(self._anatomy.unique_id)}
+        entry = {"role": ROLE, "anatomy": self.anatomy_id}
         place = {
             "units": self._anatomy.units[-SPATIAL:],
             "axis_labels": self._anatomy.axis_labels[-SPATIAL:],
             "scale": (self._step,) * SPATIAL,
         }
         layer = line_layer(NAME, entry, place, WIDTH * self._pixel / self._step, COLOR)
-        insert_quietly(self._viewer, layer, len(self._viewer.layers))
+        index = len(self._viewer.layers) if self._place is None else self._place()
+        insert_quietly(self._viewer, layer, index)
         return layer
 
     @property
     def _axis(self) -> int | None:
-        """Which of z, y, x the slices are counted along; None with time on the screen."""
-        dims = self._viewer.dims
-        hidden = [axis - dims.ndim + SPATIAL for axis in dims.not_displayed]
-        spatial = [axis for axis in hidden if axis >= 0]
-        return spatial[0] if len(spatial) == 1 else None
+        return hidden_axis(self._viewer)
 
     @property
     def _point(self) -> Array:
@@ -169,6 +174,13 @@ class Crosshair:
         return list(np.stack([corners[:-1], corners[1:]], axis=1))
 
 
-def is_ours(layer: Layer) -> bool:
-    """Whether a layer is a crosshair."""
-    return bool(entry_of(layer)) and role_of(layer) == ROLE
+def hidden_axis(viewer: Any) -> int | None:
+    """Return which of z, y, x slices are counted along; None with time on the screen."""
+    hidden = [axis - viewer.dims.ndim + SPATIAL for axis in viewer.dims.not_displayed]
+    spatial = [axis for axis in hidden if axis >= 0]
+    return spatial[0] if len(spatial) == 1 else None
+
+
+def is_over(layer: Layer, anatomy_id: str) -> bool:
+    """Whether a layer, there or just removed, is a crosshair over an anatomy."""
+    return role_of(layer) == ROLE and entry_of(layer).get("anatomy") == anatomy_id

@@ -12,14 +12,14 @@ from qtpy.QtCore import QObject, QTimer
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.form import ExplainForm
-from g3dvit_napari.plugin.picture.crosshair import Crosshair, Point, is_ours
+from g3dvit_napari.plugin.picture.crosshair import Crosshair, Point, is_over
 from g3dvit_napari.plugin.picture.planes import SPATIAL
 
 
 class CrosshairDesk(QObject):
     """Shows what its two switches say; a click on a slice takes the crosshair there.
 
-    The ring stays at its peak until another map is shown. Side by side there is neither.
+    The ring stays at its peak until another map is shown. Side by side both are in every cell.
 
     Parameters
     ----------
@@ -88,17 +88,21 @@ class CrosshairDesk(QObject):
 
     def _adapt(self, *_: object) -> None:
         anatomy = self._controller.anatomy or self._chosen()
-        alone = self._open and not self._controller.comparison.shown
+        comparison = self._controller.comparison
+        alone = self._open and not comparison.shown
+        peak = self._peak if self._marks["peak_mark"].isChecked() else None
+        lines = self._marks["crosshair"].isChecked()
         if anatomy is not self._over or not alone:
             if self._crosshair is not None:
                 self._crosshair.close()
             self._crosshair, self._over = None, None
+        if comparison.shown:
+            comparison.set_crosshair(self._open and lines, peak if self._open else None)
         if anatomy is None or not alone:
             return
         if self._crosshair is None:
             self._crosshair, self._over = Crosshair(self._viewer, anatomy), anatomy
-        peak = self._peak if self._marks["peak_mark"].isChecked() else None
-        self._crosshair.show(self._marks["crosshair"].isChecked(), peak)
+        self._crosshair.show(lines, peak)
 
     def _on_explained(self, explanation: Explanation) -> None:
         if explanation.scaled is not self._map:
@@ -123,7 +127,7 @@ class CrosshairDesk(QObject):
             return
         if event.value is self._over:
             self._adapt()
-        elif is_ours(event.value) and gone is not None and not gone.removing:
+        elif gone is not None and is_over(event.value, gone.anatomy_id) and not gone.removing:
             gone.show(False, None)
             self._peak = None
             self._later.start()
@@ -147,8 +151,9 @@ class CrosshairDesk(QObject):
         """Go where one clicked on a slice, unless the mouse was dragged or a tool is in hand."""
         layer = viewer.layers.selection.active
         tool = getattr(layer, "mode", "pan_zoom") != "pan_zoom"
-        flat, crosshair = len(event.dims_displayed) == 2, self._crosshair
-        if tool or not flat or crosshair is None or not self._marks["crosshair"].isChecked():
+        there = self._crosshair is not None or self._controller.comparison.shown
+        flat = len(event.dims_displayed) == 2
+        if tool or not flat or not there or not self._marks["crosshair"].isChecked():
             return
         yield
         if event.type == "mouse_release":

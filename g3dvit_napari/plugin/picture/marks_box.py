@@ -20,7 +20,7 @@ MARKS = {
     "crosshair": (
         "Cross&hair",
         "Lines through the point that the slices cross at; a click on a slice takes it there.\n"
-        "In slices of a single map or volume. Saved pictures have it while it is on.",
+        "In slices, side by side in every cell. Saved pictures have it while it is on.",
     ),
     "peak_mark": (
         "Pea&k ring",
