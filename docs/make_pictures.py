@@ -9,9 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import pkgutil
+import tempfile
 import warnings
 from pathlib import Path
+
+# Pictures show what a new user has: not what somebody chose on this machine.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import numpy as np
 import pictures

@@ -166,7 +166,7 @@ def test_napari_finds_the_manifest_of_an_editable_install() -> None:
     manager = PluginManager()
     manager.discover(include_npe1=False)
     found = manager.get_manifest("g3dvit-napari")
-    assert found.display_name == "Explain a 3D ViT"
+    assert found.display_name == found.name
     assert found.package_version == g3dvit_napari.__version__
 
 
@@ -225,4 +225,4 @@ def test_an_installed_wheel_has_manifest_plugin_and_samples(wheel: Path, tmp_pat
     )
     *where, title = run_python(code, PYTHONPATH=str(target)).strip().splitlines()[-1].split("|")
     assert all(Path(path).is_relative_to(target) for path in where)
-    assert title == "Explain a 3D ViT"
+    assert title == "g3dvit-napari"

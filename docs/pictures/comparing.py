@@ -17,13 +17,13 @@ def make() -> dict[str, Picture]:
     """Return the pictures by name."""
     viewer, widget = open_window()
     widget.form.turn_to("Compare")
-    widget.form.run.live.setChecked(False)
     pictures = {"comparison": compared(viewer, widget, "methods", COMPARED)}
     widget.controller.comparison.end()
-    widget.form.question.methods.choose("libra_grad")
+    ask(widget, "libra_grad")
     widget.form.threshold.choose(Threshold("keep", 2.0, "patches"))
     pictures["compare_classes"] = compared(viewer, widget, "classes")
-    widget.form.question.methods.choose("generic_attention")
+    widget.controller.comparison.end()
+    ask(widget, "generic_attention")
     compared(viewer, widget, "randomised", ("all", 1, 2))
     click(widget.form.difference.scale.button("own"))  # where they differ, not how much
     pictures["compare_randomised"] = photograph(viewer)
@@ -34,6 +34,13 @@ def make() -> dict[str, Picture]:
     click(widget.form.compare.back)
     viewer.close()
     return pictures
+
+
+def ask(widget: Any, method: str) -> None:
+    """Choose a method, and wait for its map."""
+    widget.form.question.methods.choose(method)
+    wait(lambda: widget.controller.explanation.request.method == method)
+    wait(lambda: widget.controller.lanes.at_rest)
 
 
 def compared(viewer: Any, widget: Any, kind: str, wanted: tuple[Any, ...] = ()) -> Picture:

@@ -20,7 +20,7 @@ from g3dvit_napari.plugin.places.places_box import PlacesBox
 from pictures.stage import Picture, open_window, photograph, wait
 
 NAMES = ("places_peaks", "places_regions")
-METHOD, SHOWN = "grad_cam", Threshold("value", 0.25, "voxels")
+METHOD, SHOWN = "grad_cam", Threshold("value", 0.3, "voxels")
 _LOBES = ("frontal", "central", "posterior")
 
 

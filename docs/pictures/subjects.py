@@ -7,18 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget
 
 from pictures.stage import Picture, click, open_window, photograph, wait
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from sample_data import brain
+from sample_data.study import COUNT, write_study
 
 NAMES = ("qa_list",)
 WIDTH = 770
-COUNT, DAMAGED = 9, 4  # subjects; of these, the number of the one whose file is none
 RATED = ("pass", "pass", "unsure", "pass")
 REMARK = "lesion larger than the map; look again"
 
@@ -76,20 +74,3 @@ def settle(widget: Any) -> None:
     """Wait until the subject that was gone to is on show."""
     wait(lambda: False, 0.3)
     wait(lambda: widget.controller.lanes.at_rest)
-
-
-def write_study(folder: Path) -> Path:
-    """Write subjects and a table of them with the true classes; return the table."""
-    draws, lines = brain.Brain(), ["participant_id\tpath\tlabel"]
-    for number in range(COUNT):
-        label = 1 + number % 2
-        name = f"sub-{number + 1:02d}_T1w.nii.gz"
-        if number != DAMAGED:
-            data = draws.draw("held out", number, label).data
-            nib.Nifti1Image(data, brain.AFFINE).to_filename(folder / name)
-        else:
-            (folder / name).write_bytes(b"<html>404 not found</html>")
-        lines.append(f"sub-{number + 1:02d}\t{name}\t{brain.CLASSES[label]}")
-    table = folder / "held_out.tsv"
-    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return table

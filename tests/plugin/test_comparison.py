@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 from scipy.ndimage import map_coordinates
 
 from g3dvit_napari.core.types import Threshold
-from g3dvit_napari.plugin.comparing.comparison import Comparison
+from g3dvit_napari.plugin.comparing.comparison import SCALE_WORDS, Comparison
 from g3dvit_napari.plugin.comparing.scale import OWN, common_scale
 from g3dvit_napari.plugin.picture.layers import role_of, to_layer_data
 from g3dvit_napari.plugin.picture.overlay import Overlay
@@ -112,6 +112,20 @@ def test_captions_and_heads_do_not_meet(viewer: Any, anatomy: Any) -> None:
     size = copy_of(viewer, "One").name_overlay.font_size
     assert top >= lines * size * 96 / 72  # no letter is higher than that
     assert bottom <= cell - 30  # the scale bar
+
+
+def test_what_is_said_of_all_cells_lies_over_none_of_four_heads(viewer: Any, anatomy: Any) -> None:
+    viewer.canvas.size = (800, 700)  # height, width
+    Sides(viewer).turn("neurological")
+    titled = [(name, explanation_of(head())) for name in ("One", "Two", "Three", "Four")]
+    Comparison(viewer, anatomy, titled, THRESHOLD)
+    camera, cell = viewer.scene.camera, 400
+    lowest = anatomy.extent.world[0, 1]
+    bottom = cell / 2 - camera.zoom * (lowest - camera.center[1])
+    words = viewer.canvas.overlays[SCALE_WORDS]
+    letters = words.font_size * 96 / 72 * len(words.text.splitlines())
+    assert letters > 0
+    assert bottom <= cell - 30 - letters
 
 
 def test_contours_stand_in_every_cell(viewer: Any, anatomy: Any) -> None:

@@ -153,3 +153,20 @@ def test_twenty_times_closed_and_opened(qtbot, viewer) -> None:
     assert census() == before
     assert [widget() for widget in gone] == [None] * len(gone)
     assert grown < MOST_GROWTH, f"{grown / (1 << 20):.1f} MB"
+
+
+def choose_in_menu(viewer, words: str) -> None:
+    """Choose an entry of the menu *Plugins*, as a click on it does."""
+    bar = viewer.window._qt_window.menuBar()
+    (menu,) = (entry.menu() for entry in bar.actions() if "Plugins" in entry.text())
+    menu.aboutToShow.emit()
+    (entry,) = (one for one in menu.actions() if one.text().startswith(words))
+    entry.trigger()
+
+
+def test_the_menu_and_what_opens_the_form_by_itself_share_one(viewer) -> None:
+    choose_in_menu(viewer, TITLE)
+    forms = viewer.window._qt_window.findChildren(ExplainWidget)
+    assert len(forms) == 1
+    assert open_form(viewer) is forms[0]
+    assert viewer.window._qt_window.findChildren(ExplainWidget) == forms

@@ -220,22 +220,24 @@ class Comparison:
         self._write_captions()
         self._viewer.fit_to_view()
         above = ABOVE + height_px([anatomy.name for _, anatomy, _ in self._all], size)
-        self._make_room(above, height / rows)
+        full = rows * columns == len(self._all)  # the last cell holds the words on all
+        below = BELOW + full * height_px([self._words.text], WORDS_SIZE)
+        self._make_room(above, below, height / rows)
 
-    def _make_room(self, above: float, height: float) -> None:
+    def _make_room(self, above: float, below: float, height: float) -> None:
         """Shrink the head to what captions and scale bar leave of a cell's height, and centre it.
 
         A volume stays in the middle: the camera turns about it.
         """
         camera, dims = self._viewer.scene.camera, self._viewer.dims
-        room = max(height - above - BELOW, LEAST_ROOM * height)
+        room = max(height - above - below, LEAST_ROOM * height)
         if int(dims.ndisplay) == 3:
             camera.zoom *= scenes.CLOSER * room / height
             return
         low, high = self._anatomy.extent.world[:, dims.displayed[0] - dims.ndim]
         camera.zoom = min(camera.zoom, room / float(high - low))
         upwards = 1 if str(camera.orientation[1]) == "up" else -1
-        down = upwards * (above - BELOW) / 2 / camera.zoom
+        down = upwards * (above - below) / 2 / camera.zoom
         camera.center = (camera.center[0], camera.center[1] + down, camera.center[2])
 
     def _write_captions(self, event: object = None) -> None:
