@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import pkgutil
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -48,6 +49,7 @@ def main() -> None:
             if name in wanted:
                 write = save if picture.ndim == 3 else save_turn
                 write(picture, given.out / name)
+    shutil.rmtree(Path(os.environ["NAPARI_CONFIG"]).parent, ignore_errors=True)
 
 
 def save(picture: Picture, path: Path) -> None:
