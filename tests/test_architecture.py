@@ -226,3 +226,8 @@ def test_an_installed_wheel_has_manifest_plugin_and_samples(wheel: Path, tmp_pat
     *where, title = run_python(code, PYTHONPATH=str(target)).strip().splitlines()[-1].split("|")
     assert all(Path(path).is_relative_to(target) for path in where)
     assert title == "g3dvit-napari"
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    names = [file.name for file in (ROOT / "tests").rglob("*.py") if file.name != "conftest.py"]
+    assert sorted(set(names)) == sorted(names)  # two of one name cannot be collected together
