@@ -165,4 +165,4 @@ def test_side_by_side_the_rings_are_there_again_after_the_volume(qtbot, widget) 
     for ndisplay in (3, 2):
         viewer.dims.ndisplay = ndisplay
         qtbot.wait(50)
-    assert len(green(photograph(widget))) == pytest.approx(rings, rel=0.1)
+    assert len(green(photograph(widget))) > 1.5 * one  # the heads may be fitted anew

@@ -48,7 +48,7 @@ def test_memory_is_looked_up_during_a_run(qtbot, widget, api, monkeypatch) -> No
         widget.load_checkpoint("/d/vit.pth")
     api.steps, api.pause = 100_000, 0.01  # until it is cancelled
     widget.compute()
-    qtbot.waitUntil(lambda: len(api.of("explain")) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(api.of("explain")), timeout=20_000)
     less = type(api).device_state(api, None)
     monkeypatch.setattr(api, "device_state", lambda _model: replace(less, free=1 << 30))
     shown(qtbot, widget, "Memory · 1.0 of 8.0 GB free")
