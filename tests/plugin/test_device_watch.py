@@ -46,6 +46,7 @@ def test_badge_names_device_and_memory(qtbot, widget, api) -> None:
 def test_memory_is_looked_up_during_a_run(qtbot, widget, api, monkeypatch) -> None:
     with qtbot.waitSignal(widget.controller.model_changed):
         widget.load_checkpoint("/d/vit.pth")
+    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)  # the prediction, too
     api.steps, api.pause = 100_000, 0.01  # until it is cancelled
     widget.compute()
     qtbot.waitUntil(lambda: bool(api.of("explain")), timeout=20_000)
