@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 
 from g3dvit_napari.core.evaluation import Evaluation
-from g3dvit_napari.core.score import Score, undefined
+from g3dvit_napari.core.score import Score
 from g3dvit_napari.metrics import METRICS
-from g3dvit_napari.metrics.robustness.sensitivity import chance_of, relative_changes
+from g3dvit_napari.metrics.robustness.sensitivity import score_of_changes
 
 
 @METRICS.register(
@@ -45,8 +45,4 @@ def max_sensitivity(
     draws
         How many changed inputs are explained.
     """
-    changes = relative_changes(evaluation, radius, draws)
-    chance = chance_of(evaluation)
-    if not np.isfinite(changes).all():
-        return undefined("the map is zero, or that of a changed input not finite", chance)
-    return Score(float(changes.max()), chance)
+    return score_of_changes(evaluation, radius, draws, np.max)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import nan, pi, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from g3dvit_napari.core.evaluation import Evaluation
+from g3dvit_napari.core.score import Score, undefined
 from g3dvit_napari.metrics.asking import made_by
 
 Floats = NDArray[np.float64]
 UNRELATED = sqrt(2)  # |a - b| / |a| of two unrelated maps without a mean
 UNRELATED_POSITIVE = sqrt(2 * (1 - 1 / pi))  # the same of the positive parts of normal maps
+
+
+def score_of_changes(
+    evaluation: Evaluation, radius: float, draws: int, reduce: Callable[[Floats], np.floating[Any]]
+) -> Score:
+    """Return what the relative changes come to, beside what an unrelated map would give."""
+    changes = relative_changes(evaluation, radius, draws)
+    chance = chance_of(evaluation)
+    if not np.isfinite(changes).all():
+        return undefined("the map is zero, or that of a changed input not finite", chance)
+    return Score(float(reduce(changes)), chance)
 
 
 def relative_changes(evaluation: Evaluation, radius: float, draws: int) -> Floats:
