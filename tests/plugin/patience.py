@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 120_000
 
 
 def rest(qtbot: Any, widget: Any) -> None:

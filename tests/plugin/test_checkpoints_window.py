@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -33,10 +34,6 @@ def widget(qtbot: Any, make_napari_viewer: Any) -> Any:
     widget.form.turn_to("Compare")
     yield widget
     rest(qtbot, widget)
-
-
-def rest(qtbot: Any, widget: Any) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=60_000)
 
 
 def choose(choice: Any, value: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_heads import MARKER, blob, explanation_of, head
 from patience import rest
+from pointer import click
 from qtpy.QtCore import Qt
 from scipy import stats
 from stand_in import StandIn
@@ -242,10 +243,6 @@ def test_a_constant_map_has_no_agreement() -> None:
 @pytest.fixture
 def widget(loaded_form: ExplainWidget) -> ExplainWidget:
     return loaded_form
-
-
-def click(qtbot: Any, button: Any) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def test_kinds_that_the_method_cannot_serve_say_so(widget: ExplainWidget) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -42,10 +43,6 @@ def widget(qtbot: Any, viewer: Any, tiny_files: Any) -> Iterator[ExplainWidget]:
     widget.form.turn_to("Compare")
     yield widget
     rest(qtbot, widget)
-
-
-def rest(qtbot: Any, widget: ExplainWidget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=20_000)
 
 
 def click(button: Any) -> None:

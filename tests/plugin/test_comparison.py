@@ -10,6 +10,7 @@ import pytest
 from made_heads import MARKER, blob, explanation_of, head
 from napari.utils.io import imsave
 from patience import rest
+from pointer import click
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import map_coordinates
@@ -252,10 +253,6 @@ def test_slices_and_volume_have_their_looks(viewer: Any, anatomy: Any) -> None:
 @pytest.fixture
 def widget(loaded_form: ExplainWidget) -> ExplainWidget:
     return loaded_form
-
-
-def click(qtbot: Any, button: Any) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def mark(box: Any, *names: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from pointer import move_to
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QOpenGLWidget
@@ -48,7 +49,7 @@ def test_a_click_on_the_slice_takes_the_crosshair_there(qtbot, widget, screensho
     assert np.ptp(rows) > 100 < np.ptp(columns)
     canvas = next(iter(widget.window().findChildren(QOpenGLWidget)))
     place = QPoint(canvas.width() // 2 + 40, canvas.height() // 2 - 30)
-    QTest.mouseMove(canvas, place)
+    move_to(canvas, place)
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
     qtbot.waitUntil(lambda: viewer.dims.point != before)
     assert viewer.dims.point[0] == before[0]  # the slice stays
@@ -141,7 +142,7 @@ def test_side_by_side_a_click_in_any_cell_takes_all_crosshairs_there(
     assert before[0] == pytest.approx(before[1], abs=8)  # there are gaps between cells
     for sign, (x, y) in zip((1, -1), cells, strict=True):
         point, place = viewer.dims.point, QPoint(x + sign * 25, y + 10)
-        QTest.mouseMove(canvas, place)
+        move_to(canvas, place)
         QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
         qtbot.waitUntil(lambda point=point: viewer.dims.point != point)
         assert [lines(x) for x, _ in cells] == pytest.approx([sign * 25 * scale] * 2, abs=8)

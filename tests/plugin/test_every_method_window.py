@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QSpinBox
 
@@ -52,11 +53,6 @@ def opened(qtbot, make_napari_viewer):
         return viewer, widget
 
     return make
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=PATIENCE)
 
 
 def pick(qtbot, methods, row: int) -> None:

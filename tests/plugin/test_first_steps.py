@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from made_heads import head
-from qtpy.QtCore import Qt
+from pointer import click
 
 from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.plugin.picture.layers import to_layer_data
@@ -44,10 +44,6 @@ def opened(qtbot, viewer, monkeypatch):
     for widget in widgets:
         widget.controller.close()
         qtbot.waitUntil(lambda widget=widget: widget.controller.lanes.at_rest, timeout=20_000)
-
-
-def click(qtbot, button) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def test_once_dismissed_it_stays_away(qtbot, opened) -> None:

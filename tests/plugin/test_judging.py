@@ -12,6 +12,7 @@ import made_scores
 import numpy as np
 import pytest
 from made_heads import explanation_of, head
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
@@ -52,11 +53,6 @@ def ask(widget) -> AskBox:
 @pytest.fixture
 def scores(widget) -> ScoreBox:
     return widget.findChild(ScoreBox)
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def show(qtbot, widget, viewer, **how):

@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from patience import rest
+from pointer import click, move_to
 from pulse import STALL_MS, Pulse
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDockWidget
 
 from g3dvit_napari.io.samples import sample_path
@@ -20,16 +21,6 @@ from g3dvit_napari.plugin.widget import open_form
 
 pytestmark = pytest.mark.window
 TRIES = 8  # a busy machine stalls now and then, a mistake of ours every time
-
-
-def click(qtbot, widget, place: QPoint | None = None) -> None:
-    where = {} if place is None else {"pos": place}
-    qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, **where)
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=120_000)
 
 
 def opened(qtbot, make_napari_viewer, volume, network):
@@ -105,7 +96,7 @@ def test_a_map_is_judged_by_clicks_and_keys(qtbot, tiny, screenshots, tmp_path, 
     assert scores.table.rows  # they survive the turn of a page
     page = widget.form.pages.currentWidget()
     page.ensureWidgetVisible(scores.plot)
-    QTest.mouseMove(scores.plot, QPoint(scores.plot.width() // 2, 100))
+    move_to(scores.plot, QPoint(scores.plot.width() // 2, 100))
     qtbot.waitUntil(lambda: scores.plot.read_out.endswith(" %"))
     place = "qtpy.QtWidgets.QFileDialog.getExistingDirectory"
     monkeypatch.setattr(place, lambda *_, **__: str(tmp_path / "out"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from patience import rest
 from qtpy.QtCore import Qt
 from torch import nn
 
@@ -17,10 +18,6 @@ def window(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1280, 860)
     return viewer
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=60_000)
 
 
 def press(qtbot, bars, row: int) -> None:

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from made_heads import MARKER, blob, explanation_of, head
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
@@ -47,11 +48,6 @@ def box(widget) -> PlacesBox:
 @pytest.fixture
 def line(widget) -> ReadOut:
     return widget.findChild(ReadOut)
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def show(qtbot, widget, viewer, explanation=None, volume=None, **how):

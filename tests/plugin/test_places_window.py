@@ -5,8 +5,9 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from patience import rest
+from pointer import click, move_to
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from g3dvit_napari.core.types import Threshold
@@ -16,16 +17,6 @@ from g3dvit_napari.plugin.settings import PLUGIN
 from g3dvit_napari.plugin.widget import open_form
 
 pytestmark = pytest.mark.window
-
-
-def click(qtbot, widget, place: QPoint | None = None) -> None:
-    where = {} if place is None else {"pos": place}
-    qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, **where)
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
 
 
 @pytest.fixture
@@ -62,9 +53,9 @@ def hover(qtbot, viewer, place) -> np.ndarray:
     middle = np.array([canvas.height(), canvas.width()]) / 2
     steps = (np.array(place[1:]) - np.array(camera.center[1:])) * camera.zoom
     down, right = np.rint(middle + steps * (-1, 1)).astype(int)  # the front is at the top
-    QTest.mouseMove(canvas, QPoint(5, 5))
+    move_to(canvas, QPoint(5, 5))
     qtbot.wait(30)
-    QTest.mouseMove(canvas, QPoint(int(right), int(down)))
+    move_to(canvas, QPoint(int(right), int(down)))
     qtbot.wait(30)
     offset = (np.array([down, right]) - middle) / camera.zoom * (-1, 1)
     return np.array([viewer.dims.point[0], *(np.array(camera.center[1:]) + offset)])
@@ -133,7 +124,7 @@ def test_what_is_under_the_mouse(qtbot, explained) -> None:
     assert f"· {value:.2f} (" in line.words
     hover(qtbot, viewer, layer.data_to_world((8, 0, 9)))  # the network is given less than that
     assert line.words.endswith("outside the field of view")
-    QTest.mouseMove(canvas_of(viewer), QPoint(3, 3))
+    move_to(canvas_of(viewer), QPoint(3, 3))
     qtbot.waitUntil(lambda: line.words == "")
 
 

@@ -7,6 +7,7 @@ from math import nan
 
 import pytest
 from made_heads import explanation_of, head
+from patience import rest
 from qtpy.QtCore import QPoint, Qt
 from stand_in import StandIn
 
@@ -140,10 +141,6 @@ def widget(qtbot, viewer, api: StandIn):
     yield widget
     widget.controller.close()
     rest(qtbot, widget)
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=10_000)
 
 
 def add_head(viewer, **how):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_heads import blob, explanation_of, head
 from napari.utils.io import imsave
+from pointer import click
 from qtpy.QtCore import QPoint, Qt
 
 from g3dvit_napari import api as facade
@@ -29,10 +30,6 @@ FRAMES = 5
 def desk_of(widget: Any) -> Any:
     (desk,) = (found for found in widget.features if hasattr(found, "follower"))
     return desk
-
-
-def click(qtbot, button) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def choose(choice, value) -> None:

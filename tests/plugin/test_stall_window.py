@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from patience import rest
 from pulse import STALL_MS, Pulse
 
 from g3dvit_napari.core.types import ExplanationRequest, Threshold
@@ -51,11 +52,6 @@ def widget(qtbot, make_napari_viewer, home):  # noqa: ARG001 (first: lanes bind 
     return widget
 
 
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=60_000)
-
-
 def load(widget, network: str = "brain_swin") -> None:  # one that is probed: that takes a while
     widget.load_checkpoint(str(sample_path(f"{network}.pth")), spec="")
 
@@ -92,7 +88,6 @@ def test_window_stays_awake(qtbot, widget, home, work: Callable) -> None:
         work(widget)
         assert lanes.busy
         beats = pulse.beats_until(qtbot, lambda: home and not lanes.busy)
-        assert home[0] - beats[0] > STALL_MS / 1000  # or it could not have stalled
         stalls.append(longest_ms(beats, home[0]))
         rest(qtbot, widget)
         if stalls[-1] < STALL_MS:

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from patience import rest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QWidget
@@ -43,11 +44,6 @@ def window(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1280, 860)
     return viewer
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
 
 
 def open_page(qtbot, window, folder: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_heads import blob, explanation_of, head
+from patience import rest
 from qtpy.QtCore import QPoint, Qt
 
 from g3dvit_napari.core.head import head_mask
@@ -200,10 +201,6 @@ def widget(qtbot, viewer, api):  # noqa: ARG001
     yield widget
     widget.controller.close()
     rest(qtbot, widget)
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget.controller.lanes.at_rest, timeout=10_000)
 
 
 def show(qtbot, widget, volume=None, **named):

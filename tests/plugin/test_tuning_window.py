@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_heads import explanation_of, head
+from pointer import click
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
@@ -45,10 +46,6 @@ def rest(qtbot, widget) -> None:
     pause, lanes = widget.form.threshold._pause, widget.controller.lanes
     qtbot.waitUntil(lambda: not pause.isActive() and lanes.at_rest, timeout=10_000)
     QApplication.processEvents()
-
-
-def click(qtbot, button) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def drag(qtbot, widget, *places: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from made_heads import head
+from patience import rest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
@@ -22,11 +23,6 @@ def widget(qtbot, viewer):
     yield widget
     widget.controller.close()
     rest(qtbot, widget)
-
-
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=10_000)
 
 
 def add_head(viewer, **how):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from made_heads import head
 from napari.utils.io import imsave
+from patience import rest
+from pointer import click
 from pulse import STALL_MS, Pulse
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
@@ -30,19 +32,10 @@ def window(make_napari_viewer):
     return viewer
 
 
-def rest(qtbot, widget) -> None:
-    lanes = widget.controller.lanes
-    qtbot.waitUntil(lambda: lanes.at_rest, timeout=20_000)
-
-
 def load(qtbot, widget, path: str) -> None:
     with qtbot.waitSignal(widget.controller.model_changed, timeout=60_000):
         widget.load_checkpoint(path)
     rest(qtbot, widget)
-
-
-def click(qtbot, button) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def compute(qtbot, widget) -> None:
