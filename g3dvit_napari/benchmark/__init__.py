@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from g3dvit_napari.benchmark.making import make, make_series
 from g3dvit_napari.benchmark.sample import SPLITS, Sample, Task
 from g3dvit_napari.benchmark.tasks import task_named
-from g3dvit_napari.benchmark.training.tiers import MODELS, TIERS, recipe_of, tier_named
+from g3dvit_napari.benchmark.training.tiers import MODELS, TIERS, chosen, recipe_of
 from g3dvit_napari.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def train(
     Parameters
     ----------
     tier
-        "ci", "nightly" or "gpu".
+        "ci", "nightly", "claims" or "gpu".
     folder
         Where networks are kept; the user's cache when not given.
     progress
@@ -60,7 +60,8 @@ def train(
     processes
         How many networks are trained at once; each takes one thread.
     only
-        Networks whose name begins with this, such as "cubes-a" or "brain-site-seed0".
+        Networks whose name begins with this, such as "cubes-a" or "brain-site-seed0"; several with
+        commas between.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def train(
     from g3dvit_napari.benchmark.training.tier_run import run
 
     place = _folder(folder)
-    return run(tier_named(tier), place, progress, device=device, processes=processes, only=only)
+    return run(chosen(tier, only), place, progress, device=device, processes=processes)
 
 
 def trained(model_id: str, folder: str | Path | None = None, device: str = "cpu") -> ModelHandle:

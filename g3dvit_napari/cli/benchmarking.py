@@ -16,11 +16,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Out = Annotated[Path, typer.Option(help="Folder of the records, tables and figures.")]
-Tier = Annotated[str, typer.Option(help="Which networks, and how much: ci, nightly or gpu.")]
+Tier = Annotated[str, typer.Option(help="Which networks, how much: ci, nightly, claims or gpu.")]
 Networks = Annotated[
     Path | None, typer.Option(help="Folder of trained networks. Default: the user's cache.")
 ]
-Only = Annotated[str, typer.Option(help="Networks whose names begin so.")]
+Only = Annotated[str, typer.Option(help="Networks whose names begin so; several with commas.")]
 Processes = Annotated[int, typer.Option(min=1, help="How many at once, one thread each.")]
 USUAL = Path("g3dvit_benchmark")
 
@@ -81,6 +81,13 @@ def run(
     metrics: Annotated[
         str | None, typer.Option(help="Names with commas. Default: those of the tier.")
     ] = None,
+    volumes: Annotated[
+        str | None,
+        typer.Option(
+            help="Such as 30,10,10: of each network, for methods of many passes, for metrics of "
+            "many passes. Default: those of the tier."
+        ),
+    ] = None,
     processes: Processes = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
 ) -> None:
@@ -92,14 +99,14 @@ def run(
     from g3dvit_napari.benchmark.running.run import run as judge
     from g3dvit_napari.cli import terminal
 
-    plan = plan_of_tier(tier, _names(methods), _names(metrics))
+    plan = plan_of_tier(tier, _names(methods), _names(metrics), _numbers(volumes, "--volumes"))
     store = Store(records_path(out))
     with terminal.ProgressLine(1) as line:
         line.begin("loading the networks")
         entered = entrants(
             tier,
             networks,
-            seeds=_numbers(seeds),
+            seeds=_numbers(seeds, "--seeds"),
             only=only,
             volumes=plan.volumes or 1,
             device=device,
@@ -148,10 +155,10 @@ def _names(words: str | None) -> list[str] | None:
     return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
 
 
-def _numbers(words: str | None) -> list[int] | None:
+def _numbers(words: str | None, option: str) -> list[int] | None:
     names = _names(words)
     if names is None:
         return None
     if not all(name.isdigit() for name in names):
-        raise G3DViTError(f"--seeds takes whole numbers with commas between, got {words!r}")
+        raise G3DViTError(f"{option} takes whole numbers with commas between, got {words!r}")
     return [int(name) for name in names]

@@ -108,6 +108,10 @@ def test_plans_know_all_their_names() -> None:
     for tier in TIERS:
         plan = plan_of_tier(tier)
         assert len({c.name for c in plan.columns}) == len(plan.columns)
+    plan = plan_of_tier("ci", limits=(5, 2, 1))
+    assert (plan.volumes, plan.volumes_of_many_passes, plan.volumes_of_slow_metrics) == (5, 2, 1)
+    with pytest.raises(MethodError, match=r"three numbers .* got 5, 2"):
+        plan_of_tier("ci", limits=(5, 2))
     with pytest.raises(MethodError, match="did you mean 'nightly'"):
         plan_of_tier("nightli")
 

@@ -178,6 +178,8 @@ def test_names_of_networks_and_tiers():
         benchmark.train("week")
     with pytest.raises(MethodError, match="begins with 'knee'"):
         benchmark.train("ci", only="knee")
+    found = tiers.chosen("nightly", "cubes-a, brain-site-seed2", (1, 2))
+    assert [one.id for one in found] == ["cubes-a-seed1", "cubes-a-seed2", "brain-site-seed2"]
     assert len(tiers.MODELS) == len({recipe.digest for recipe in tiers.MODELS.values()})
 
 

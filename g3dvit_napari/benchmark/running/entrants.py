@@ -8,8 +8,7 @@ from pathlib import Path
 from g3dvit_napari import benchmark
 from g3dvit_napari.benchmark.running.trained import Trained
 from g3dvit_napari.benchmark.training.recipe import Recipe
-from g3dvit_napari.benchmark.training.tiers import MODELS, tier_named
-from g3dvit_napari.core.errors import MethodError
+from g3dvit_napari.benchmark.training.tiers import MODELS, chosen
 
 
 def entrants(
@@ -30,7 +29,7 @@ def entrants(
     seeds
         Of which training runs; all when not given.
     only
-        Networks whose names begin with this.
+        Networks whose names begin with this; several with commas between.
     volumes
         How many test volumes of each network.
 
@@ -41,17 +40,7 @@ def entrants(
     CheckpointError
         When a network has not been trained.
     """
-    there = tier_named(tier)
-    chosen = [
-        one for one in there if one.id.startswith(only) and (seeds is None or one.seed in seeds)
-    ]
-    if not chosen:
-        names = ", ".join(one.id for one in there[:8])
-        raise MethodError(
-            f"tier {tier} has no network that begins with {only!r} and has a seed of "
-            f"{'all' if seeds is None else sorted(seeds)}; it holds {names}, …"
-        )
-    return [entrant(one, folder, volumes, device) for one in chosen]
+    return [entrant(one, folder, volumes, device) for one in chosen(tier, only, seeds)]
 
 
 def entrant(recipe: Recipe, folder: Path | None, volumes: int, device: str = "cpu") -> Trained:

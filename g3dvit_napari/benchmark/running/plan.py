@@ -73,6 +73,7 @@ _CI = (
     "deletion substrate=twin",
     "insertion substrate=twin",
 )
+_CLAIMS = (*_CI, "f1", "pixel_accuracy", "deletion", "insertion")
 _NIGHTLY = (
     *_CI,
     "matthews",
@@ -100,28 +101,44 @@ _NIGHTLY = (
 
 
 def plan_of_tier(
-    tier: str, methods: Sequence[str] | None = None, metrics: Sequence[str] | None = None
+    tier: str,
+    methods: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    limits: Sequence[int] | None = None,
 ) -> Plan:
     """Return the plan of a tier.
 
     "ci" has 8 volumes per network, 1 for methods of many passes and 3 for metrics of many passes,
-    and the metrics that say most; "nightly" has 30, 10 and 10; "gpu" 100, 50 and 50.
+    and the metrics that say most; "claims" has 30, 4 and 10, and the cuts and baselines of the
+    papers besides; "nightly" 30, 10 and 10; "gpu" 100, 50 and 50.
+
+    Parameters
+    ----------
+    limits
+        Such three numbers, instead of those of the tier.
 
     Raises
     ------
     MethodError
-        When a tier, method or metric is unknown.
+        When a tier, method or metric is unknown, or limits are not three.
     """
     if tier not in _LIMITS:
         raise MethodError(unknown_name("tier", tier, _LIMITS))
-    volumes, many, slow = _LIMITS[tier]
+    numbers = tuple(limits or _LIMITS[tier])
+    if len(numbers) != 3 or min(numbers) < 1:
+        raise MethodError(
+            "three numbers of volumes are needed (of all, for methods of many passes, for metrics "
+            f"of many passes), each at least 1; got {', '.join(map(str, numbers))}"
+        )
+    volumes, many, slow = numbers
     return Plan(
         rows_named(methods),
-        columns_named(metrics or (_CI if tier == "ci" else _NIGHTLY)),
+        columns_named(metrics or _COLUMNS[tier]),
         volumes,
         many,
         slow,
     )
 
 
-_LIMITS = {"ci": (8, 1, 3), "nightly": (30, 10, 10), "gpu": (100, 50, 50)}
+_LIMITS = {"ci": (8, 1, 3), "nightly": (30, 10, 10), "claims": (30, 4, 10), "gpu": (100, 50, 50)}
+_COLUMNS = {"ci": _CI, "nightly": _NIGHTLY, "claims": _CLAIMS, "gpu": _NIGHTLY}

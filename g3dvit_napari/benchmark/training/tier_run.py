@@ -9,7 +9,6 @@ from g3dvit_napari.benchmark.training.recipe import Recipe
 from g3dvit_napari.benchmark.training.side_by_side import train_side_by_side
 from g3dvit_napari.benchmark.training.store import Place, Report
 from g3dvit_napari.benchmark.training.train import train_one
-from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.progress import Progress
 
 
@@ -20,19 +19,14 @@ def run(
     *,
     device: str = "auto",
     processes: int = 1,
-    only: str = "",
 ) -> list[Report]:
     """Train what is not there, and return the reports of all; see `benchmark.train`."""
-    chosen = [recipe for recipe in recipes if recipe.id.startswith(only)]
-    if not chosen:
-        names = ", ".join(recipe.id for recipe in recipes[:8])
-        raise MethodError(f"no network of this tier begins with {only!r}; it holds {names}, …")
-    missing = [recipe for recipe in chosen if not Place(folder, recipe).report.is_file()]
+    missing = [recipe for recipe in recipes if not Place(folder, recipe).report.is_file()]
     if processes > 1 and len(missing) > 1:
         train_side_by_side(missing, folder, progress, device=device, processes=processes)
     else:
         _one_by_one(missing, folder, progress, device)
-    return [Place(folder, recipe).read_report() for recipe in chosen]
+    return [Place(folder, recipe).read_report() for recipe in recipes]
 
 
 def _one_by_one(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from g3dvit_napari.benchmark.cubes.cell import Cell
 from g3dvit_napari.benchmark.training.recipe import Recipe, ResNet, ViT
 from g3dvit_napari.core.errors import MethodError, unknown_name
 
 SEEDS = range(5)  # of every claim about methods
+FEWER = range(3)  # where only poolings and a few others are compared
 _CUBES, _NOISY = ViT((4, 4, 4)), ViT((4, 4, 4), embedding="plain")
 _LOUD = ViT((4, 4, 4), embedding="plain", positions=0.5, gain=3.0)
 _POSITION = Cell(24, 6, 4)
@@ -40,6 +44,20 @@ _PERMUTED = Recipe(
 )
 _NOTHING = Recipe("cubes-hopeless", _HOPELESS.name, ViT((6, 6, 6)), steps=120, batch=32, rate=1e-3)
 _CONVOLUTIONS = Recipe("cubes-resnet", _CONTENT.name, ResNet(), steps=150, batch=32, rate=4e-3)
+# Each differs from cubes-b in one thing: how large patches are beside the cube of 6, or the noise.
+_CLAIMS = (
+    *(
+        replace(
+            _B, model=f"cubes-patch{p}", task=replace(_NOISY_POSITION, patch=p).name,
+            network=replace(_LOUD, patch=(p, p, p)),
+        )
+        for p in (3, 6, 8)
+    ),
+    *(
+        replace(_B, model=f"cubes-noise{n:g}", task=replace(_NOISY_POSITION, noise=n).name)
+        for n in (0.0, 1.0)
+    ),
+)  # fmt: skip
 _PUBLISHED = Recipe(
     "published",
     _SEEN.name,
@@ -55,6 +73,7 @@ _NIGHTLY = (_A, _B, _ANYWHERE, _C, _B1, _B2, _PERMUTED, _NOTHING, _CONVOLUTIONS)
 TIERS: dict[str, tuple[Recipe, ...]] = {
     "ci": (_C, _B, _B1, _A),  # the longest first, so that two processes end together
     "nightly": tuple(recipe.with_seed(seed) for recipe in _NIGHTLY for seed in SEEDS),
+    "claims": tuple(recipe.with_seed(seed) for recipe in (_B, *_CLAIMS) for seed in FEWER),
     "gpu": tuple(_PUBLISHED.with_seed(seed) for seed in SEEDS),
 }
 MODELS = {recipe.id: recipe for tier in TIERS.values() for recipe in tier}
@@ -65,6 +84,33 @@ def tier_named(name: str) -> tuple[Recipe, ...]:
     if name not in TIERS:
         raise MethodError(unknown_name("tier", name, TIERS))
     return TIERS[name]
+
+
+def chosen(tier: str, only: str = "", seeds: Collection[int] | None = None) -> tuple[Recipe, ...]:
+    """Return those networks of a tier whose names begin so, of some seeds.
+
+    Parameters
+    ----------
+    only
+        How names begin; several with commas between. Empty: all.
+
+    Raises
+    ------
+    MethodError
+        When there is no such tier, or no such network in it.
+    """
+    there = tier_named(tier)
+    starts = tuple(word.strip() for word in only.split(","))
+    found = tuple(
+        one for one in there if one.id.startswith(starts) and (seeds is None or one.seed in seeds)
+    )
+    if not found:
+        names = ", ".join(one.id for one in there[:8])
+        raise MethodError(
+            f"tier {tier} has no network that begins with {only!r} and has a seed of "
+            f"{'all' if seeds is None else sorted(seeds)}; it holds {names}, …"
+        )
+    return found
 
 
 def recipe_of(model_id: str) -> Recipe:
