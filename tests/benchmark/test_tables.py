@@ -16,9 +16,10 @@ from g3dvit_napari.benchmark.records.record import Record
 from g3dvit_napari.benchmark.records.store import Found, Store
 from g3dvit_napari.benchmark.tables.board import Board, title_of
 from g3dvit_napari.benchmark.tables.networks import network_table, silent_table
+from g3dvit_napari.benchmark.tables.overview import overview_tables
 from g3dvit_napari.benchmark.tables.ranks import friedman_table, rank_table, ranked
 from g3dvit_napari.benchmark.tables.report import rankings, tables, write_report
-from g3dvit_napari.benchmark.tables.scores import main_tables, summed
+from g3dvit_napari.benchmark.tables.scores import Summed, main_tables, summed
 from g3dvit_napari.benchmark.tables.significance import differences_of, verdict_table
 from g3dvit_napari.benchmark.tables.summary import summaries
 from g3dvit_napari.benchmark.tables.table import Table, figure, p_value
@@ -111,6 +112,47 @@ def test_a_map_without_a_score_counts_at_chance() -> None:
     line = next(row for row in table.rows if row[0] == "legrad")
     assert "°" in str(line[1])
     assert any("count at chance" in note for note in table.notes)
+
+
+def test_what_cannot_tell_maps_apart_is_left_out_and_said() -> None:
+    def kept_its_answer(one: Record) -> Record:
+        there = one.metric == "deletion" and one.sample == "test 5"
+        return replace(one, value=0.9, flags=("uninformative",)) if there else one
+
+    board = board_of([kept_its_answer(one) for one in RECORDS])
+    group = board.group("boxes", "deletion")
+    assert group is not None
+    assert "test 5" not in group.samples[0]
+    tables = main_tables(summed(board), board)
+    table = next(one for one in tables if one.title == "boxes: faithfulness")
+    assert any("everything removed: Deletion (10 %)" in note for note in table.notes)
+
+
+def test_one_metric_over_all_tasks(board: Board) -> None:
+    sums = summed(board)
+    mass, fall = (
+        next(one for one in overview_tables(replaced(sums), board) if title in one.title)
+        for title in ("Relevance mass", "Deletion")
+    )
+    for table, higher in ((mass, True), (fall, False)):
+        assert table.columns[2:] == tuple(sorted(CELLS))
+        means = [float(str(row[1]).strip(" %")) for row in table.rows]
+        assert means == sorted(means, reverse=higher)
+    of_tasks = [
+        one.ceiling_ratio.mean
+        for cell in CELLS
+        for one in sums[cell, "vit", "relevance_mass"][1]
+        if one.row == "legrad"
+    ]
+    (row,) = (row for row in mass.rows if row[0] == "legrad")
+    assert row[1] == f"{100 * np.mean(of_tasks):.0f} %"
+    assert not overview_tables(sums, board_of([r for r in RECORDS if r.cell == "boxes"]))
+
+
+def replaced(sums: Summed) -> Summed:
+    """Return sums whose deletion is that towards twins, which the table is made of."""
+    names = {"deletion": "deletion substrate=twin"}
+    return {(c, f, names.get(column, column)): one for (c, f, column), one in sums.items()}
 
 
 def test_ranks_tell_what_was_made_up(board: Board) -> None:

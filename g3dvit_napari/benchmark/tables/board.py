@@ -17,7 +17,7 @@ from g3dvit_napari.benchmark.records.store import Found
 from g3dvit_napari.benchmark.records.versions import BENCHMARK
 from g3dvit_napari.benchmark.running.agreement import PREFIX
 from g3dvit_napari.benchmark.running.rows import known_rows
-from g3dvit_napari.core.score import Direction
+from g3dvit_napari.core.score import Direction, Flag
 
 Floats = NDArray[np.float64]
 # Won by a map of next to nothing, or of everything; or necessary, and no sign of quality.
@@ -25,6 +25,7 @@ UNRANKED = frozenset(
     ("pixel_accuracy", "precision", "recall", "model_randomisation", "efficient_randomisation",
      "class_sensitivity", "max_sensitivity", "mean_sensitivity", "completeness", "input_shift")
 )  # fmt: skip
+UNINFORMATIVE: Flag = "uninformative"
 Where = tuple[str, str, str]  # cell, family, column
 
 
@@ -135,9 +136,19 @@ class Board:
         """Return the records of a metric in a task."""
         return self._by_where.get((cell, family, column), [])
 
+    def uninformative(self, cell: str, column: str, family: str = "vit") -> float:
+        """Return the share of a metric's records in a task that cannot tell maps apart."""
+        every = self.of(cell, column, family)
+        return sum(UNINFORMATIVE in one.flags for one in every) / max(len(every), 1)
+
     def group(self, cell: str, column: str, family: str = "vit") -> Group | None:
-        """Return what a metric says in a task; None where it has no record."""
-        records = self.of(cell, column, family)
+        """Return what a metric says in a task; None where it has no record that tells anything.
+
+        Where a setting cannot tell maps apart (with everything removed the class stays), its scores
+        would hide differences that there are.
+        """
+        every = self.of(cell, column, family)
+        records = [one for one in every if UNINFORMATIVE not in one.flags]
         if not records:
             return None
         there = {one.method for one in records}

@@ -11,6 +11,7 @@ from g3dvit_napari.benchmark.records.store import Store
 from g3dvit_napari.benchmark.tables.agreement import agreement_table
 from g3dvit_napari.benchmark.tables.board import Board
 from g3dvit_napari.benchmark.tables.networks import network_sentence, network_table, silent_table
+from g3dvit_napari.benchmark.tables.overview import overview_tables
 from g3dvit_napari.benchmark.tables.ranks import Ranked, friedman_table, rank_table, ranked
 from g3dvit_napari.benchmark.tables.scores import Summed, long_table, main_tables, summed
 from g3dvit_napari.benchmark.tables.significance import (
@@ -55,6 +56,7 @@ def tables(main: Board, others: Board, every: Sequence[Ranked], sums: Summed) ->
     pairs = {one.column: differences_of(main, one) for one in every}
     found = [
         network_table(main),
+        *overview_tables(sums, main),
         *main_tables(sums, main),
         rank_table(every),
         friedman_table(every),

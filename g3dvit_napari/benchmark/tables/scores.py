@@ -92,14 +92,14 @@ def _main_table(
     rows = [_bounds(by_row, columns, "chance"), _bounds(by_row, columns, "ceiling")]
     rows += [
         [
-            _named(row, row in board.controls),
-            *(_told(by_row[row].get(column)) for column in columns),
+            named(row, row in board.controls),
+            *(told(by_row[row].get(column)) for column in columns),
         ]
         for row in order
     ]
     kind = "" if family == "vit" else f", {family} (compared with, not ranked)"
     name = "_".join((prefix, *map(_slug, (cell, family, theme))))
-    notes = [*_notes(by_row), network_sentence(board, cell, family)]
+    notes = [*_notes(by_row), *_left_out(board, place), network_sentence(board, cell, family)]
     return Table(name, f"{cell}: {theme}{kind}", head, rows, notes)
 
 
@@ -129,11 +129,12 @@ def _bounds(by_row: dict[str, dict[str, Summary]], columns: Sequence[str], name:
     return cells
 
 
-def _named(row: str, control: bool) -> str:
+def named(row: str, control: bool) -> str:
+    """Return the name of a row; that of a control is slanted."""
     return f"*{row}*" if control else row
 
 
-def _told(one: Summary | None) -> str:
+def told(one: Summary | None) -> str:
     """Return mean, interval, and the share of the ceiling."""
     if one is None or not isfinite(one.value.mean):
         return figure(None)
@@ -163,6 +164,19 @@ def _notes(by_row: dict[str, dict[str, Summary]]) -> list[str]:
             "\N{DEGREE SIGN}: some maps say nothing or have no score; they count at chance."
         )
     return notes
+
+
+def _left_out(board: Board, place: tuple[str, str, str]) -> list[str]:
+    """Return a note on scores that cannot tell maps apart."""
+    cell, family, theme = place
+    shares = {c: board.uninformative(cell, c, family) for c in board.columns(family)}
+    words = [
+        f"{title_of(c)} ({100 * share:.0f} %)"
+        for c, share in shares.items()
+        if share and family_of(c) == theme
+    ]
+    start = "Left out, as the network keeps its answer with everything removed: "
+    return [f"{start}{', '.join(words)}."] if words else []
 
 
 def _slug(word: str) -> str:
