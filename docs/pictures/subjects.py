@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget
 
+from g3dvit_napari.io.sample_study import COUNT
 from pictures.stage import Picture, click, open_window, photograph, wait
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from sample_data.study import COUNT, write_study
 
 NAMES = ("qa_list",)
 WIDTH = 770
@@ -28,7 +24,7 @@ def make() -> dict[str, Picture]:
     widget.form.turn_to("QA")
     make_room(widget)
     with tempfile.TemporaryDirectory() as folder:
-        widget.subjects.open_list(str(write_study(Path(folder))))
+        widget.subjects.make_study(folder)
         wait(lambda: widget.subjects.ledger.subjects)
         go_through(widget)
         widget.controller.jump_to_peak()

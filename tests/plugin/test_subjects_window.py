@@ -88,6 +88,19 @@ def names(window) -> list[str]:
     return [layer.name.split(" (")[0] for layer in window.layers]
 
 
+def test_made_up_subjects_are_written_and_listed(qtbot, window, folder, monkeypatch) -> None:
+    place = folder.parent / "made up"
+    monkeypatch.setattr(
+        "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_, **__: str(place)
+    )
+    page = open_form(window).subjects.page
+    (action,) = (one for one in page.open.menu().actions() if "Made-up" in one.text())
+    action.trigger()
+    qtbot.waitUntil(lambda: len(column(page, "Subject")) == 9, timeout=30_000)
+    assert column(page, "Subject")[::8] == ["sub-01", "sub-09"]
+    assert (place / "subjects.tsv").is_file()
+
+
 def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> None:
     monkeypatch.setattr(
         "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_, **__: str(folder)

@@ -70,6 +70,10 @@ class SubjectDesk(QObject):
         """Look for the volumes of a folder, BIDS dataset or table, and list them."""
         self._finding.submit(partial(jobs.find, place, kind))
 
+    def make_study(self, folder: str) -> None:
+        """Write made-up subjects to a folder, and list them."""
+        self._finding.submit(partial(jobs.make_study, folder))
+
     def run(self, only_missing: bool = False) -> None:
         """Explain all subjects shown in the list, or those without an answer."""
         model, keys = self._controller.model, self.page.table.rows.keys
@@ -106,6 +110,7 @@ class SubjectDesk(QObject):
     def _wire(self) -> None:
         page, controller, visits = self.page, self._controller, self.visits
         page.open_requested.connect(self.open_list)
+        page.study_requested.connect(self.make_study)
         page.run_requested.connect(self.run)
         page.step_requested.connect(self.step)
         page.table.chosen.connect(self.go_to)

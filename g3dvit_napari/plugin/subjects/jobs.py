@@ -15,6 +15,7 @@ from napari.layers import Layer
 from g3dvit_napari.core.compact import CompactExplanation
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
 from g3dvit_napari.core.types import Explanation, ExplanationRequest, Threshold
+from g3dvit_napari.io.sample_study import write_study
 from g3dvit_napari.io.subjects import Kind, Subject, SubjectList, find_subjects
 from g3dvit_napari.plugin import jobs
 from g3dvit_napari.plugin.answers import Answers
@@ -42,6 +43,11 @@ def find(place: str, kind: Kind | None, report: Report) -> SubjectList:
     """Look for the volumes of a list."""
     report(0.1, f"looking for volumes in {Path(place).name}")
     return find_subjects(place, kind)
+
+
+def make_study(folder: str, report: Report) -> SubjectList:
+    """Write made-up subjects to a folder, and list them."""
+    return find_subjects(write_study(Path(folder), report), "table")
 
 
 def explain_all(

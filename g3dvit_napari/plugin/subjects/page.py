@@ -44,6 +44,7 @@ class SubjectPage(Page):
     """Shows a list and asks for what is to be done with it."""
 
     open_requested = Signal(str, object)  # where; its kind, None: judged by the place
+    study_requested = Signal(str)  # the folder that made-up subjects are written to
     run_requested = Signal(bool)  # whether only what is missing
     step_requested = Signal(int)
     in_sight = Signal(bool)  # whether this page can be seen
@@ -126,7 +127,8 @@ class SubjectPage(Page):
         self.filter.setAccessibleName("Filter")
         self.state.setStyleSheet("color: rgb(208, 136, 24); padding: 0px;")
         tips = {
-            self.open: "A folder of volumes, a BIDS dataset, or a table of paths (TSV).",
+            self.open: "A folder of volumes, a BIDS dataset, or a table of paths (TSV).\n"
+            "Or nine made-up subjects, for the sample brain network.",
             self.again: "The list that was open last, with its ratings.",
             self.filter: "Show the rows that hold all of these words: names, classes, ratings,\n"
             "notes, 'right', 'wrong', 'failed' …",
@@ -144,6 +146,8 @@ class SubjectPage(Page):
         menu = QMenu(self.open)
         for kind, title in _KINDS.items():
             menu.addAction(title).triggered.connect(lambda *_, kind=kind: self._on_browse(kind))
+        menu.addSeparator()
+        menu.addAction("&Made-up subjects …").triggered.connect(lambda *_: self._on_study())
         self.open.setMenu(menu)
         self.again.clicked.connect(lambda *_: self.open_requested.emit(self._last, None))
         self.filter.textChanged.connect(lambda *_: self._pause.start())
@@ -162,3 +166,8 @@ class SubjectPage(Page):
         if path:
             self.folder = str(Path(path).parent)
             self.open_requested.emit(path, kind)
+
+    def _on_study(self) -> None:
+        title = "An empty folder for nine made-up subjects (3 MB)"
+        if folder := QFileDialog.getExistingDirectory(self, title, self.folder):
+            self.study_requested.emit(folder)
