@@ -85,5 +85,7 @@ def _subject(brain: NDArray[np.float32], number: int) -> NDArray[np.int16]:
     axes = np.ogrid[tuple(slice(-1, 1, complex(0, n)) for n in head.shape)]
     shade = 1 + sum(rng.uniform(-SHADE, SHADE) * axis for axis in axes)
     noise = NOISE * head.max() * rng.standard_normal(head.shape, np.float32)
-    seen: NDArray[np.float32] = moved * shade + noise * (moved > 0)  # air is zero in the sample, and stays so
+    seen: NDArray[np.float32] = moved * shade + noise * (
+        moved > 0
+    )  # air is zero in the sample, and stays so
     return np.clip(seen, 0, np.iinfo(np.int16).max).astype(np.int16)

@@ -311,7 +311,7 @@ def test_classes_get_their_probabilities(form) -> None:
     form.question.targets.choose(0)
     form.show_explanation(explanation_of(head()))
     assert texts(form.question.targets) == [
-        "lesion · predicted",
+        "lesion · auto",
         "healthy · 5.0 %",
         "lesion · 95.0 %",
     ]

@@ -53,8 +53,8 @@ class QuestionBox(Section):
         self.add_row(
             "&Class",
             self.targets,
-            "The class whose evidence is shown. The predicted one unless you choose another;\n"
-            "a click on a bar of the prediction does the same.",
+            'The class whose evidence is shown. "auto": whichever is predicted, unless you choose\n'
+            "another; a click on a bar of the prediction does the same.",
         )
         self.objectives, self.others = Choice(), Choice()
         self.add_row(
@@ -176,7 +176,7 @@ class QuestionBox(Section):
         chosen = self.targets.value()
         texts: dict[Any, str] = {_PREDICTED: "Predicted class"}
         if predicted is not None and probabilities is not None:
-            texts[_PREDICTED] = f"{self._names[predicted]} · predicted"
+            texts[_PREDICTED] = f"{self._names[predicted]} · auto"  # short: names are long
         for number, name in enumerate(self._names):
             chance = nan if probabilities is None else probabilities[number]
             texts[number] = name if isnan(chance) else f"{name} · {in_percent(chance)}"
