@@ -14,6 +14,7 @@ from rich.text import Text
 
 from g3dvit_napari.cli import terminal
 from g3dvit_napari.cli.method_options import typed
+from g3dvit_napari.core.chance import p_of
 from g3dvit_napari.core.errors import ExportError, MethodError, unknown_name
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def settings_from(words: Iterable[str]) -> dict[str, dict[str, Any]]:
 def show(judgements: Sequence[Judgement]) -> None:
     """Print one row per metric, one column per method; never a value without its chance."""
     first = judgements[0].explanation
+    sure = "" if math.isnan(first.probability) else f" ({p_of(first.probability)})"
     terminal.say(
-        f"why {first.target_name} (probability {first.probability:.3f})? judged by "
-        f"{len(judgements[0].scores)} metrics",
+        f"why {first.target_name}{sure}? judged by {len(judgements[0].scores)} metrics",
         style="bold",
     )
     table = Table(box=None, padding=(0, 1), header_style="bold")

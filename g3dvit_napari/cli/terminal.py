@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from g3dvit_napari.core.chance import in_percent
+from g3dvit_napari.core.jsonable import jsonable
 from g3dvit_napari.core.registry import Cost, Entry, MetricEntry, Registered
 
 
@@ -67,15 +68,7 @@ def refuse(message: str, *, as_json: bool) -> None:
 
 def print_json(document: object) -> None:
     """Print one JSON document that every parser accepts: NaN and infinity become null."""
-    typer.echo(json.dumps(_finite(document), indent=2, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    typer.echo(json.dumps(jsonable(document), indent=2, allow_nan=False))
 
 
 class ProgressLine:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from g3dvit_napari.core.errors import VolumeError
+from g3dvit_napari.core.jsonable import jsonable
 from g3dvit_napari.core.score import Judgement, Score
 from g3dvit_napari.io.atomic import replacing
 from g3dvit_napari.io.results import entities_of
@@ -72,9 +73,9 @@ def document_of(judgements: Sequence[Judgement]) -> dict[str, Any]:
         "volume": _volume_name(judgements[0]),
         "target": first.target,
         "target_name": first.target_name,
-        "probability": _number(first.probability),
+        "probability": jsonable(first.probability),
         "predicted": first.predicted,
-        "provenance": _plain(first.provenance),
+        "provenance": jsonable(first.provenance),
         "methods": [_of_method(one) for one in judgements],
     }
 
@@ -83,7 +84,7 @@ def _of_method(one: Judgement) -> dict[str, Any]:
     found = one.explanation
     return {
         "method": found.request.method,
-        "parameters": _plain(found.request.parameters),
+        "parameters": jsonable(found.request.parameters),
         "status": found.status,
         "message": found.message,
         "scores": [_of_score(score) for score in one.scores],
@@ -93,17 +94,17 @@ def _of_method(one: Judgement) -> dict[str, Any]:
 def _of_score(score: Score) -> dict[str, Any]:
     return {
         "metric": score.metric,
-        "value": _number(score.value),
-        "chance": _number(score.chance),
-        "ceiling": _number(score.ceiling),
+        "value": jsonable(score.value),
+        "chance": jsonable(score.chance),
+        "ceiling": jsonable(score.ceiling),
         "better": score.direction,
         "flags": list(score.flags),
         "reason": score.reason,
-        "settings": _plain(score.settings),
+        "settings": jsonable(score.settings),
         "curves": {
             name: {
-                "fractions": _plain(curve.fractions),
-                "values": _plain(curve.values),
+                "fractions": jsonable(curve.fractions),
+                "values": jsonable(curve.values),
                 **({"labels": list(curve.labels)} if curve.labels else {}),
             }
             for name, curve in score.curves.items()
@@ -132,21 +133,6 @@ def _row(one: Judgement, score: Score) -> list[object]:
 
 def _cell(number: float | None) -> str:
     return "" if number is None or not math.isfinite(number) else f"{number:.6g}"
-
-
-def _number(number: float | None) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(number)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return _number(value)
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
 def _volume_name(one: Judgement) -> str:

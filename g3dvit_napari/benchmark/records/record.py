@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite, nan
+from math import nan
 from typing import Any, Literal, TypeVar
 
+from g3dvit_napari.core.jsonable import jsonable
 from g3dvit_napari.core.score import Curve, Direction, Score
 
 Kind = Literal["method", "control"]
 Key = tuple[Any, ...]
+DIGITS = 7  # of every number in a record
 _NUMBERS = ("value", "chance", "ceiling", "seconds", "metric_seconds", "accuracy", "gate_share")
 
 
@@ -113,7 +115,7 @@ R = TypeVar("R", Record, Facts)
 
 def line_of(record: Line) -> str:
     """Return a record as one line of JSON without its end; no NaN, which JSON does not have."""
-    document = {name: _plain(value) for name, value in asdict(record).items()}
+    document = {name: jsonable(value, DIGITS) for name, value in asdict(record).items()}
     what = "score" if isinstance(record, Record) else "network"
     return json.dumps({"what": what, **document}, separators=(",", ":"), allow_nan=False)
 
@@ -153,16 +155,6 @@ def of_score(score: Score) -> dict[str, Any]:
         "figures": dict(score.figures),
         "curves": dict(score.curves),
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _typed(name: str, value: Any) -> Any:
