@@ -155,6 +155,20 @@ def replaced(sums: Summed) -> Summed:
     return {(c, f, names.get(column, column)): one for (c, f, column), one in sums.items()}
 
 
+def test_a_metric_without_any_value_has_no_column() -> None:
+    def lost(one: Record) -> Record:
+        gone = one.metric == "deletion" and one.cell == "boxes"
+        return replace(one, value=nan, chance=nan, reason="no baseline") if gone else one
+
+    board = board_of([lost(one) for one in RECORDS])
+    heads = {one.title: one.columns for one in main_tables(summed(board), board)}
+    full = {one.title: one.columns for one in main_tables(summed(board_of(RECORDS)), board)}
+    assert set(full["boxes: faithfulness"]) - set(heads["boxes: faithfulness"]) == {
+        "Deletion \u2193"
+    }
+    assert all(heads[title] == full[title] for title in full if title != "boxes: faithfulness")
+
+
 def test_ranks_tell_what_was_made_up(board: Board) -> None:
     one = ranked(board, "deletion")
     assert one.mean_ranks["oracle"] == 1

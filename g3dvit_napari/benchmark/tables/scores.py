@@ -60,12 +60,17 @@ def main_tables(sums: Summed, board: Board, prefix: str = "scores") -> list[Tabl
     found = []
     for family in board.families:
         for cell in board.cells(family):
-            columns = [c for c in board.columns(family) if (cell, family, c) in sums]
+            columns = [c for c in board.columns(family) if _says_something(sums, (cell, family, c))]
             themes = sorted(set(map(family_of, columns)), key=lambda t: (_order(t), t))
             for theme in themes:
                 of_theme = [c for c in columns if family_of(c) == theme]
                 found.append(_main_table(sums, board, (cell, family, theme), of_theme, prefix))
     return found
+
+
+def _says_something(sums: Summed, place: tuple[str, str, str]) -> bool:
+    """Return whether any map has a value; a task without distractors has no share in them."""
+    return place in sums and any(one.volumes for one in sums[place][1])
 
 
 def _order(theme: str) -> int:

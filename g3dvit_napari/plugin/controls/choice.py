@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+
+_RIGHT = Qt.TextElideMode.ElideRight
 
 
 class Choice(QComboBox):
-    """A drop-down list that never widens the form and ignores a passing mouse wheel."""
+    """A drop-down list that never widens the form and ignores a passing mouse wheel.
+
+    What is too long ends in "…", where Qt would cut through a letter.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,6 +30,28 @@ class Choice(QComboBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+    @property
+    def shown(self) -> str:
+        """The chosen text as far as there is room for it."""
+        option = self._option()
+        part = QStyle.SubControl.SC_ComboBoxEditField
+        kind = QStyle.ComplexControl.CC_ComboBox
+        room = self.style().subControlRect(kind, option, part, self).width()
+        return str(self.fontMetrics().elidedText(option.currentText, _RIGHT, room))
+
+    def paintEvent(self, _event: Any) -> None:
+        """Paint it as ever, but for the text."""
+        painter, option = QStylePainter(self), self._option()
+        option.currentText = self.shown
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
+
+    def _option(self) -> QStyleOptionComboBox:
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        return option
 
     def offer(self, options: Mapping[Any, str], chosen: Any = None) -> None:
         """Replace the options without telling anyone; keep `chosen` if it is among them."""
