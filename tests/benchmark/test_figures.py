@@ -15,10 +15,12 @@ from g3dvit_napari.benchmark.figures import style
 from g3dvit_napari.benchmark.figures.ceilings import ceiling_figure, columns_with_ceilings
 from g3dvit_napari.benchmark.figures.curves import GRID, curve_figure, mean_curves
 from g3dvit_napari.benchmark.figures.gallery import draw_all
+from g3dvit_napari.benchmark.figures.overview import overview_figure
 from g3dvit_napari.benchmark.figures.rank_diagram import rank_diagram
 from g3dvit_napari.benchmark.figures.runtimes import named, points_of, runtime_figure
 from g3dvit_napari.benchmark.records.store import Found
 from g3dvit_napari.benchmark.tables.board import Board
+from g3dvit_napari.benchmark.tables.overview import overview
 from g3dvit_napari.benchmark.tables.ranks import ranked
 from g3dvit_napari.benchmark.tables.report import rankings
 from g3dvit_napari.benchmark.tables.scores import Summed, summed
@@ -55,6 +57,26 @@ def test_the_diagram_names_all_in_the_order_of_their_ranks(board: Board) -> None
             box = text.get_window_extent()
             assert box.x0 >= 0
             assert box.x1 <= wide
+
+
+def test_the_overview_shows_every_share_in_the_order_of_their_means(
+    board: Board, sums: Summed
+) -> None:
+    one = overview(sums, board, "relevance_mass")
+    assert one is not None
+    with overview_figure(one, board) as figure:
+        (axes,) = figure.axes
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        rows = [row for row in one.rows if row != "oracle"]
+        assert names == [style.words(row) for row in rows]
+        assert list(one.means.values()) == sorted(one.means.values(), reverse=True)
+        numbers = [text.get_text() for text in axes.texts]
+        per_row = [
+            [one.means[row], *(one.rows[row][cell].ceiling_ratio.mean for cell in one.cells)]
+            for row in rows
+        ]
+        assert numbers == [f"{100 * share:.0f}" for shares in per_row for share in shares]
+    assert overview(sums, board, "no such metric") is None
 
 
 def test_mean_curves_are_means_of_networks(board: Board) -> None:

@@ -7,15 +7,19 @@ from pathlib import Path
 
 from g3dvit_napari.benchmark.figures.ceilings import ceiling_figure, columns_with_ceilings
 from g3dvit_napari.benchmark.figures.curves import columns_with_curves, curve_figure
+from g3dvit_napari.benchmark.figures.overview import overview_figure
 from g3dvit_napari.benchmark.figures.rank_diagram import rank_diagram
 from g3dvit_napari.benchmark.figures.runtimes import points_of, runtime_figure
 from g3dvit_napari.benchmark.figures.style import save
 from g3dvit_napari.benchmark.tables.board import Board, title_of
+from g3dvit_napari.benchmark.tables.overview import overview
 from g3dvit_napari.benchmark.tables.ranks import Ranked
 from g3dvit_napari.benchmark.tables.report import Pictures
 from g3dvit_napari.benchmark.tables.scores import Summed
 
 DIAGRAMS = ("iou", "average_precision", "relevance_mass", "deletion", "insertion", "pointing_game")
+
+OVERVIEW = "iou"
 
 
 def draw_all(board: Board, sums: Summed, every: Sequence[Ranked], folder: Path) -> Pictures:
@@ -29,6 +33,12 @@ def draw_all(board: Board, sums: Summed, every: Sequence[Ranked], folder: Path) 
         When a file cannot be written.
     """
     found: Pictures = []
+    shown = overview(sums, board, OVERVIEW)
+    if shown is not None and shown.rows:
+        name = f"figures/overview_{_slug(OVERVIEW)}.png"
+        with overview_figure(shown, board) as figure:
+            save(figure, folder / name)
+        found.append((name, f"All tasks: {title_of(OVERVIEW)}, share of the ceiling in per cent"))
     for one in _diagrams(every):
         name = f"figures/critical_difference_{_slug(one.column)}.png"
         with rank_diagram(one, board.controls) as figure:
