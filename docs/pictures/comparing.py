@@ -20,7 +20,8 @@ def make() -> dict[str, Picture]:
     pictures = {"comparison": compared(viewer, widget, "methods", COMPARED)}
     widget.controller.comparison.end()
     ask(widget, "libra_grad")
-    widget.form.threshold.choose(Threshold("keep", 2.0, "patches"))
+    widget.form.threshold.choose(Threshold("keep", 2.0, "voxels"))
+    click(widget.form.threshold.stages.button("patches"))  # stays, whichever method comes
     pictures["compare_classes"] = compared(viewer, widget, "classes")
     widget.controller.comparison.end()
     ask(widget, "generic_attention")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -239,10 +238,10 @@ class ExplainWidget(QWidget):
 
     def _on_method_changed(self) -> None:
         """Cut where the chosen method is cut by default: the published one on patches."""
-        entry, box = self.form.question.entry, self.form.threshold
+        entry = self.form.question.entry
         self.form.compare.show_method(entry)
         if entry is not None:
-            box.choose(replace(box.threshold(), stage=entry.keep_stage))
+            self.form.threshold.propose(entry.keep_stage)
 
     def _on_threshold_settled(self, threshold: Threshold) -> None:
         self.controller.settle(threshold)

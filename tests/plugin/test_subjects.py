@@ -126,7 +126,9 @@ def test_a_cancelled_run_keeps_what_is_done(qtbot, widget, folder, api) -> None:
     assert "1 of 3 subjects are done and kept" in widget.form.run.warning.text()
     api.steps, api.pause, api.explain = 1, 0.0, explained
     before = len(api.of("explain"))
+    assert "Stopped" in widget.form.run.warning.text()
     run(qtbot, widget, "run_missing")
+    assert not widget.form.run.warning.text()
     assert len(api.of("explain")) == before + 2
     assert column(widget, "Map") == ["ok"] * 3
 

@@ -116,6 +116,10 @@ def test_method_brings_its_own_stage(ready) -> None:
     assert ready.form.threshold.threshold().stage == "voxels"
     ready.form.question.methods.choose("g3dvit")
     assert ready.form.threshold.threshold().stage == "patches"
+    ready.form.threshold.stages.button("voxels").click()
+    ready.form.threshold.stages.button("patches").click()
+    ready.form.question.methods.choose("libra_grad")
+    assert ready.form.threshold.threshold().stage == "patches"  # what a person chose stays
 
 
 def test_slider_moves_the_gate_and_settles(qtbot, ready, api) -> None:

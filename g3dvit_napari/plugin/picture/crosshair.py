@@ -15,7 +15,7 @@ from g3dvit_napari.plugin.picture.planes import SPATIAL
 
 Array = NDArray[Any]
 Point = tuple[float, ...]  # (z y x) in the canvas's world
-ROLE, NAME = "crosshair", "crosshair"
+ROLE, NAME = "crosshair", "marks"
 COLOR = "#4dff88"  # no colour map on offer has it
 WIDTH, GAP, RADIUS = 1.5, 9.0, 8.0  # pixels: of a line, around its middle, of the ring
 CORNERS = 24  # of the ring

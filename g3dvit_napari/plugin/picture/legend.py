@@ -108,7 +108,7 @@ def words_for_cut(cut: float | None, signed: bool) -> str:
     """Say what a gate lets through."""
     if cut is None:
         return "everything shown"
-    number = f"{cut:.2f}" if cut >= 0.01 else f"{cut:.1g}"
+    number = f"{cut:.2f}" if cut >= 0.01 else f"{cut:.2g}"
     return f"|relevance| ≥ {number}" if signed else f"relevance ≥ {number}"
 
 

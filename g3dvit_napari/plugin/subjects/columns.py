@@ -145,10 +145,12 @@ def _in_full(ledger: Ledger, key: str) -> str:
     found = outcome.quality
     if isnan(found.in_head):
         return outcome.error
+    way = found.way_to_ceiling
+    words = "more than that" if way > 1 else f"{way:.0%} of the way"
     return (
         f"{found.in_head:.0%} of the relevance lies inside the head: {found.chance:.0%} would by "
-        f"chance, {found.ceiling:.0%} at best with patches of this size "
-        f"({found.way_to_ceiling:.0%} of the way).\n"
+        f"chance, {found.ceiling:.0%} if every patch were as relevant as it holds head "
+        f"({words}).\n"
         f"The strongest patch holds {found.strongest:.1%}; the spread is {found.spread:.1%}.\n"
         f"The network sees {found.head_seen:.1%} of the head."
     ).replace("%", PERCENT)
@@ -205,8 +207,8 @@ COLUMNS = (
     ),
     _figure(
         "Strongest",
-        "Share of the relevance in the strongest patch. A few per cent is usual;\n"
-        "most of it in one patch is suspect, an artefact perhaps.",
+        "Share of the relevance in the strongest patch. A small finding may hold half of it;\n"
+        "most of it in a patch where nothing is to be seen is suspect, an artefact perhaps.",
         lambda q: q.strongest,
         "{:.1%}",
         70,

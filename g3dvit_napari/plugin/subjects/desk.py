@@ -48,6 +48,7 @@ class SubjectDesk(QObject):
         self._unjudged: dict[str, Explanation] = {}
         self._asked_for = ""  # the subject whose map was asked for, and has not come yet
         self._run_length = 0
+        self._stopped = False  # and that is still said
         self._keys = WindowKeys(self.page, self._actions())
         self.page.offer_again(settings.read("files", "subject_list"))
         form.add_page(TITLE, TIP, self.page)
@@ -84,6 +85,9 @@ class SubjectDesk(QObject):
         if not subjects:
             self.page.show_place("Every subject shown is answered.")
             return
+        if self._stopped:
+            self._form.run.show_result("")
+            self._stopped = False
         deliver = partial(self._came.emit, self.ledger)
         self._run_length = len(subjects)
         self._running.submit(
@@ -220,6 +224,7 @@ class SubjectDesk(QObject):
     def _on_run_cancelled(self) -> None:
         done = f"{len(self.ledger.outcomes)} of {len(self.ledger.subjects)} subjects are done"
         self._form.run.show_result("", f"Stopped; {done} and kept.")
+        self._stopped = True
         self.page.show_place(f"Stopped: {done}.")
         self._adapt()
         self.run_ended.emit()

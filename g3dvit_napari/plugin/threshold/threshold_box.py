@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor, log10
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from g3dvit_napari.core.types import Threshold
+from g3dvit_napari.core.types import Stage, Threshold
 from g3dvit_napari.plugin.controls.amount import AmountSlider
 from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.controls.section import Section, allow
@@ -65,7 +66,11 @@ class ThresholdBox(Section):
                 "voxels": ("Voxels", "Enlarge the map, then cut its voxels: a smooth outline."),
             }
         )
-        self.add_row("Cut &on", self.stages, "Where the threshold acts.")
+        self.add_row(
+            "Cut &on",
+            self.stages,
+            "Where the threshold acts: as the method is usually cut, until you choose.",
+        )
         self.edges = edges
         self.add_row("Ed&ge", edges, "How the map ends at the threshold.")
         self.tuning = Tuning()
@@ -80,12 +85,18 @@ class ThresholdBox(Section):
         self._adapt()
         self.kinds.currentIndexChanged.connect(self._on_kind_changed)
         self.slider.valueChanged.connect(self._on_amount_changed)
-        self.stages.changed.connect(self._on_moved)
+        self.stage_chosen = False  # by a person: then no method chooses another
+        self.stages.changed.connect(self._on_stage_changed)
 
     def threshold(self) -> Threshold:
         """Return the threshold as it stands."""
         kind = self.kinds.value()
         return Threshold(kind, self._amounts.get(kind, 5.0), self.stages.value())  # type: ignore[arg-type]
+
+    def propose(self, stage: Stage) -> None:
+        """Cut where a method is usually cut, unless a person has chosen where."""
+        if not self.stage_chosen:
+            self.choose(replace(self.threshold(), stage=stage))
 
     def choose(self, threshold: Threshold) -> None:
         """Show a threshold without telling anyone."""
@@ -132,6 +143,10 @@ class ThresholdBox(Section):
 
     def _on_kind_changed(self, _index: int) -> None:
         self._adapt()
+        self._on_moved()
+
+    def _on_stage_changed(self, *_: object) -> None:
+        self.stage_chosen = True
         self._on_moved()
 
     def _on_amount_changed(self, value: float) -> None:
