@@ -10,7 +10,7 @@ from g3dvit_napari import api, benchmark
 from g3dvit_napari.benchmark.cubes.cell import Cell
 from g3dvit_napari.benchmark.tasks import task_named
 from g3dvit_napari.benchmark.training import store, tiers, train
-from g3dvit_napari.benchmark.training.batches import batches, indices, label_of
+from g3dvit_napari.benchmark.training.batches import batches, drawer, indices, label_of
 from g3dvit_napari.benchmark.training.loop import fit
 from g3dvit_napari.benchmark.training.networks import fresh, spec_of
 from g3dvit_napari.benchmark.training.recipe import Recipe, ResNet, ViT
@@ -190,7 +190,7 @@ def test_every_network_of_every_tier_fits_its_task(recipe):
     task = task_named(recipe.task)
     spec = spec_of(recipe, task)
     assert spec.missing == ()
-    image = torch.from_numpy(task.draw("test", 0).data)
+    image = torch.from_numpy(drawer(recipe, task, 0)("test", 0).data)
     axes = ["xyz".index(letter) for letter in task.input.tensor_axes]
     with torch.no_grad():
         logits = fresh(recipe, task).eval()(image.permute(axes)[None, None])
