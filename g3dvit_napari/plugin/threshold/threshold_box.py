@@ -78,14 +78,17 @@ class ThresholdBox(Section):
         self._amounts = {"keep": 5.0, "mass": 50.0, "value": 0.5}
         self._ranges = dict(_RANGES)
         self.offer_raw(None)
+        self._adapt()
+        self.stage_chosen = False  # by a person: then no method chooses another
+        self._wire()
+
+    def _wire(self) -> None:
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(SETTLE_MS)
         self._pause.timeout.connect(self._on_settled)
-        self._adapt()
         self.kinds.currentIndexChanged.connect(self._on_kind_changed)
         self.slider.valueChanged.connect(self._on_amount_changed)
-        self.stage_chosen = False  # by a person: then no method chooses another
         self.stages.changed.connect(self._on_stage_changed)
 
     def threshold(self) -> Threshold:
