@@ -18,9 +18,9 @@ from g3dvit_napari.plugin.controls.choice import Choice
 from g3dvit_napari.plugin.controls.section import Section, allow, note, set_note
 
 WHY_RECOMMENDED = (
-    "★ Recommended: on held-out sample brains and cubes its strongest patch always touched the "
-    "target. A few others did as well; here the shares also add up to the logit exactly. Other "
-    "networks may differ."
+    "★ Recommended: in five of six tasks whose truth is known its strongest patch always touched\n"
+    "the target, and the answer fell when that was removed. Its shares add up to the logit.\n"
+    "Other networks may differ."
 )
 _PREDICTED = -1
 _SAME = "This method's map is the same for every class."
