@@ -65,7 +65,7 @@ class PredictionDesk(QObject):
         if model is None:
             return
         if layer is None:
-            self.bars.show_note("Choose a volume to see what the network says.")
+            self.bars.show_note("No volume is on show: choose one to see what the network says.")
             return
         fetch = self._controller.fetching(layer, self._form.volume.frame)
         self._lane.submit(partial(predict, model, fetch))
