@@ -1,7 +1,7 @@
-"""Fill the tables of docs/believe.md from two finished runs of the benchmark.
+"""Fill the tables of docs/believe.md from three finished runs of the benchmark.
 
-`python docs/make_believe.py METHODS CLAIMS`: the folders of `g3dvit benchmark run` with the tiers
-nightly and claims, after `g3dvit benchmark table`. Copies the tables and figures that the page
+`python docs/make_believe.py METHODS CLAIMS SANITY`: the folders of `g3dvit benchmark run` that the
+page names, after `g3dvit benchmark table`. Copies the tables and figures that the page
 shows or links into docs/believe/.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 from g3dvit_napari.benchmark.records.store import Store
 from g3dvit_napari.benchmark.running.plan import records_path
 from g3dvit_napari.benchmark.tables.board import Board, title_of
+from g3dvit_napari.benchmark.tables.overview import overview
 from g3dvit_napari.benchmark.tables.report import boards
 from g3dvit_napari.benchmark.tables.scores import Summed, summed
 from g3dvit_napari.benchmark.tables.summary import Summary
@@ -37,15 +38,16 @@ BOUNDS = ("oracle", "random")
 Told = Callable[[Summary], str]
 
 
-def main(methods: Path, claims: Path) -> None:
+def main(methods: Path, claims: Path, sanity: Path) -> None:
     """Fill the page, and keep what it links."""
     KEPT.mkdir(exist_ok=True)
     for pattern in COPIED:
         for path in methods.glob(pattern):
             shutil.copy(path, KEPT / path.name)
-    board, of_claims = (boards(Store(records_path(folder)))[0] for folder in (methods, claims))
+    folders = (methods, claims, sanity)
+    board, of_claims, of_sanity = (boards(Store(records_path(one)))[0] for one in folders)
     text = PAGE.read_text("utf-8")
-    for name, table in made(board, of_claims).items():
+    for name, table in {**made(board, of_claims), "sanity": checks(of_sanity)}.items():
         text = filled(text, name, table)
     PAGE.write_text(text, "utf-8")
 
@@ -140,6 +142,20 @@ def cuts(sums: Summed, cell: str) -> str:
     return plain(Table("", "", [cell, *map(title_of, columns)], body))
 
 
+def checks(board: Board) -> str:
+    """Return what randomising the network and asking for another class do to maps of all tasks."""
+    columns = ("class_sensitivity", "model_randomisation")
+    sums = summed(board)
+    found = [overview(sums, board, column) for column in columns]
+    asked, drawn = (one for one in found if one is not None)
+    body = []
+    for row in sorted(set(asked.rows) & set(drawn.rows), key=lambda row: asked.means[row]):
+        level = np.mean([drawn.rows[row][cell].chance for cell in drawn.cells])
+        body.append([row, *map(figure, (asked.means[row], drawn.means[row], float(level)))])
+    head = ("method", "another class", "random weights", "unrelated maps stay below")
+    return plain(Table("", "", head, body))
+
+
 def plain(table: Table) -> str:
     """Return a table without title and notes."""
     return table.markdown().split("\n\n", 1)[1].strip()
@@ -155,6 +171,6 @@ def filled(text: str, name: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -62,5 +62,5 @@ def test_what_the_page_shows_and_links_is_there() -> None:
     for place in re.findall(r"\]\((believe/[^)]+)\)", PAGE):
         assert (DOCS / place).is_file(), place
     assert "SUMMARY" not in PAGE
-    for name in ("networks", "patches", "noise", "noise networks", "cuts"):
+    for name in ("networks", "patches", "noise", "noise networks", "cuts", "sanity"):
         assert len(table(name)) >= 5
