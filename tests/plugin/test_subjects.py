@@ -337,6 +337,21 @@ def test_the_next_subject_is_read_ahead(qtbot, widget, folder, monkeypatch) -> N
     assert widget.controller.anatomy.name == "s2"
 
 
+def test_the_map_lies_over_the_head_of_whoever_follows_a_marked_peak(
+    qtbot, widget, viewer, folder
+) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder / "study.tsv")
+    step(qtbot, widget)
+    for _ in range(2):
+        widget.form.view.peak.click()  # a ring lies over the map, and goes with it
+        assert role_of(viewer.layers[-1]) == "crosshair"
+        step(qtbot, widget)
+        head, map_layer = viewer.layers[-2:]
+        assert head is widget.controller.anatomy
+        assert map_layer is widget.controller.overlay.layer
+
+
 def test_ratings_are_on_disk_at_once_and_found_again(qtbot, widget, folder) -> None:
     load(qtbot, widget)
     open_list(qtbot, widget, folder / "study.tsv")

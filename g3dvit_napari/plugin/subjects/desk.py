@@ -81,13 +81,13 @@ class SubjectDesk(QObject):
         if model is None or not keys:
             return
         self._take_question()
+        if self._stopped:
+            self._form.run.show_result("")
+            self._stopped = False
         subjects = self.ledger.missing(keys) if only_missing else [self._of(k) for k in keys]
         if not subjects:
             self.page.show_place("Every subject shown is answered.")
             return
-        if self._stopped:
-            self._form.run.show_result("")
-            self._stopped = False
         deliver = partial(self._came.emit, self.ledger)
         self._run_length = len(subjects)
         self._running.submit(

@@ -74,7 +74,8 @@ class Stage:
         if look["signed"] == _is_signed(layer) and look["base"] != base_name(layer.colormap):
             layer.colormap = look["base"]
         layer.opacity, layer.visible = look["opacity"], look["visible"]
-        layers.move(layers.index(layer), max(len(layers) - 1 - look["above"], 0))
+        lowest = layers.index(self.layer) + 1 if self.layer in layers else 0  # never below the head
+        layers.move(layers.index(layer), max(len(layers) - 1 - look["above"], lowest))
 
     def clear(self) -> None:
         """Take the subject on show away, with its maps."""
@@ -126,13 +127,15 @@ class Stage:
         found = overlay.layer if overlay is not None else None
         if found is None or found not in self._maps_over(layer):
             return
-        layers = self._viewer.layers
+        above = self._viewer.layers[self._viewer.layers.index(found) + 1 :]
         self._map_look = {
             "base": base_name(found.colormap),
             "signed": _is_signed(found),
             "opacity": found.opacity,
             "visible": found.visible,
-            "above": len(layers) - 1 - layers.index(found),
+            "above": sum(
+                role_of(other) in ("", "volume") for other in above
+            ),  # not marks, contours
         }
 
     def _copy_look(self, before: Layer, layer: Layer) -> None:
