@@ -90,3 +90,17 @@ def test_a_map_that_was_removed_comes_as_a_new_one(viewer, overlay) -> None:
     viewer.layers.remove(overlay.layer)
     another(overlay)
     assert len(viewer.layers) == 2
+
+
+def test_a_number_that_napari_gave_does_not_keep_an_old_name(viewer, anatomy) -> None:
+    first = explanation_of(head())
+    viewer.add_image(np.zeros((3, 3, 3)), name=f"{first.target_name} | G3D-ViT")
+    overlay = Overlay(viewer, anatomy)
+    layer = overlay.show(first)
+    assert layer.name.endswith(" [1]")
+    assert another(overlay) is layer
+    assert layer.name.partition(" | ")[0] != first.target_name
+    assert not layer.name.endswith("]")
+    layer.name = "mine [1]"
+    overlay.show(first)
+    assert layer.name == "mine [1]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,8 @@ from g3dvit_napari.plugin.picture.maps import Resolution
 
 ROLES: dict[Resolution, str] = {"smooth": "relevance", "patches": "patches", "saved": "saved"}
 _SUFFIXES: dict[Resolution, str] = {"smooth": "", "patches": " | patches", "saved": " | as saved"}
+
+_NUMBER = re.compile(r" \[\d+\]$")  # what napari puts behind the second of a name
 
 
 class MapLayers:
@@ -54,7 +57,8 @@ class MapLayers:
             layer = None
         if layer is None:
             return self._add(values, entry, look | place)
-        if layer.name == entry_of(layer).get("name"):
+        given = entry_of(layer).get("name")
+        if given != entry["name"] and _NUMBER.sub("", layer.name) == given:
             layer.name = entry["name"]
         layer.data = values.transpose()
         _note(layer, {**entry, "layer": str(layer.unique_id)})

@@ -99,7 +99,7 @@ class Rater(QObject):
             "model": outcome.model,
             "method": outcome.request.method,
             "predicted": name or f"{value:.6g}",
-            "p": "" if not name or isnan(value) else f"{value:.6g}",
+            "p": "" if not name or isnan(value) else f"{value:.9g}",
             "status": outcome.status,
         }
 
