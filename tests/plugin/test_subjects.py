@@ -352,6 +352,24 @@ def test_the_map_lies_over_the_head_of_whoever_follows_a_marked_peak(
         assert map_layer is widget.controller.overlay.layer
 
 
+def test_a_rating_says_when_it_was_given_on_the_map_of_another_method(
+    qtbot, widget, folder
+) -> None:
+    load(qtbot, widget)
+    open_list(qtbot, widget, folder / "study.tsv")
+    widget.subjects.page.rating.go_on.setChecked(False)
+    step(qtbot, widget)
+    widget.subjects.page.rating.buttons["pass"].click()
+    ink = Qt.ItemDataRole.ForegroundRole
+    assert "Pass." in column(widget, "●", TIP)[0]
+    assert column(widget, "●", ink)[0] is None
+    widget.form.question.methods.choose("libra_grad")
+    rest(qtbot, widget)
+    assert "given on a map of G3D-ViT" in column(widget, "●", TIP)[0]
+    assert column(widget, "●", ink)[0] is not None
+    assert "Not rated yet." in column(widget, "●", TIP)[1]
+
+
 def test_ratings_are_on_disk_at_once_and_found_again(qtbot, widget, folder) -> None:
     load(qtbot, widget)
     open_list(qtbot, widget, folder / "study.tsv")

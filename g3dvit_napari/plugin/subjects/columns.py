@@ -9,6 +9,7 @@ from typing import Any
 
 from g3dvit_napari.core.chance import in_percent, p_of
 from g3dvit_napari.core.types import ExplanationRequest, Prediction
+from g3dvit_napari.plugin.jobs import title_of
 from g3dvit_napari.plugin.subjects.ledger import Ledger, Outcome
 from g3dvit_napari.summaries.quality import Quality
 
@@ -57,6 +58,18 @@ def status(ledger: Ledger, key: str) -> str:
     if outcome is None:
         return "–"
     return "failed" if outcome.error else outcome.status
+
+
+def rated_another_method(ledger: Ledger, key: str) -> str:
+    """Return the method whose map a rating was given on, where another is asked for now."""
+    method = ledger.ratings.get(key, {}).get("method", "") if rating(ledger, key) else ""
+    return "" if method in ("", ledger.question.method) else method
+
+
+def _rating_hint(ledger: Ledger, key: str) -> str:
+    other = rated_another_method(ledger, key)
+    on = f", given on a map of {title_of(other)}" if other else ""
+    return f"{rating(ledger, key).capitalize() or 'Not rated yet'}{on}."
 
 
 def _prediction(ledger: Ledger, key: str) -> Prediction | None:
@@ -163,7 +176,7 @@ COLUMNS = (
         44,
         lambda ledger, key: LETTERS.get(rating(ledger, key), ""),
         lambda ledger, key: _ORDER.get(rating(ledger, key), 3),
-        lambda ledger, key: rating(ledger, key).capitalize() or "Not rated yet.",
+        _rating_hint,
     ),
     Column(
         "Subject",

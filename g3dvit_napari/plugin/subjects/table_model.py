@@ -9,7 +9,12 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QBrush, QColor, QIcon, QPainter, QPixmap
 
-from g3dvit_napari.plugin.subjects.columns import COLUMNS, rating, row_words
+from g3dvit_napari.plugin.subjects.columns import (
+    COLUMNS,
+    rated_another_method,
+    rating,
+    row_words,
+)
 from g3dvit_napari.plugin.subjects.ledger import Ledger
 
 COLOURS = {"pass": "#3aa76d", "unsure": "#d08818", "fail": "#e05248"}  # on dark and on light
@@ -128,6 +133,8 @@ class TableModel(QAbstractTableModel):
                 return QBrush(QColor(COLOURS["unsure"]))
         if COLUMNS[column].title == "Prediction" and ledger.is_right(key) is False:
             return QBrush(QColor(COLOURS["fail"]))
+        if column == 0:
+            return QBrush(QColor(_QUIET)) if rated_another_method(ledger, key) else None
         stale = key in ledger.outcomes and not ledger.is_answered(key)
         return QBrush(QColor(_QUIET)) if stale and 1 < column < len(COLUMNS) - 1 else None
 
