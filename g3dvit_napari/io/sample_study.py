@@ -28,13 +28,18 @@ def write_study(folder: Path, progress: Progress | None = None) -> Path:
 
     The sample brain has a lesion on the left; every second subject is its mirror image. One file is
     no volume, and one head lies far too high: a list has something to find. The table is written
-    last; files of these names are replaced.
+    last.
 
     Raises
     ------
     VolumeError
-        When the sample is missing, or a file cannot be written.
+        When the folder holds anything, the sample is missing, or a file cannot be written.
     """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise VolumeError(
+            f"{folder} is not empty; choose an empty folder for the made-up subjects, so that no "
+            "file of yours is replaced"
+        )
     image = nib.Nifti1Image.from_filename(sample_path("brain.nii.gz"))
     brain, affine = np.asarray(image.dataobj, np.float32), image.affine
     lines = ["participant_id\tpath\tlabel"]

@@ -57,6 +57,8 @@ def test_a_study_is_the_same_each_time_and_whole_or_not_listed(tmp_path, listed)
     with pytest.raises(Cancelled):
         sample_study.write_study(tmp_path / "stopped", stop)
     assert not (tmp_path / "stopped" / "subjects.tsv").exists()
+    with pytest.raises(VolumeError, match="is not empty"):
+        sample_study.write_study(tmp_path)  # whatever is there stays
     (tmp_path / "file").write_text("")
     with pytest.raises(VolumeError, match="cannot be written"):
         sample_study.write_study(tmp_path / "file")
