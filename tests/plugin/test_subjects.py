@@ -344,7 +344,9 @@ def test_the_map_lies_over_the_head_of_whoever_follows_a_marked_peak(
     open_list(qtbot, widget, folder / "study.tsv")
     step(qtbot, widget)
     for _ in range(2):
-        widget.form.view.peak.click()  # a ring lies over the map, and goes with it
+        viewer.dims.set_point((0, 1, 2), (0.0, 0.0, 0.0))
+        widget.subjects.page.peak.click()  # a ring lies over the map, and goes with it
+        assert viewer.dims.point != (0.0, 0.0, 0.0)
         assert role_of(viewer.layers[-1]) == "crosshair"
         step(qtbot, widget)
         head, map_layer = viewer.layers[-2:]

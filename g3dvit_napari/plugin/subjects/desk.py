@@ -117,6 +117,7 @@ class SubjectDesk(QObject):
         page.study_requested.connect(self.make_study)
         page.run_requested.connect(self.run)
         page.step_requested.connect(self.step)
+        page.peak_requested.connect(self._form.view.peak_requested)
         page.table.chosen.connect(self.go_to)
         page.in_sight.connect(self._on_in_sight)
         self._form.list_dropped.connect(self._on_dropped)

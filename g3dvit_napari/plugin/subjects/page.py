@@ -47,6 +47,7 @@ class SubjectPage(Page):
     study_requested = Signal(str)  # the folder that made-up subjects are written to
     run_requested = Signal(bool)  # whether only what is missing
     step_requested = Signal(int)
+    peak_requested = Signal()
     in_sight = Signal(bool)  # whether this page can be seen
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class SubjectPage(Page):
         self.open, self.again = QPushButton("Open list …"), QPushButton()
         self.run_all, self.run_missing = QPushButton("Run &all"), QPushButton("Run &missing")
         self.previous, self.next = QPushButton("◀ &Previous"), QPushButton("&Next ▶")
+        self.peak = QPushButton("Jump to pea&k")
         self.about, self.place, self.state = note(_EMPTY), note(), words()
         self.folder = ""
         self._lay_out()
@@ -79,6 +81,7 @@ class SubjectPage(Page):
         set_note(self.about, about if count else _EMPTY)
         for control in (
             self.filter, self.table, self.run_all, self.run_missing, self.previous, self.next,
+            self.peak,
         ):  # fmt: skip
             allow(control, "" if count else _NO_LIST)
         self.again.setVisible(not count and bool(self._last))
@@ -115,6 +118,7 @@ class SubjectPage(Page):
         column.addWidget(self.table, 1)
         column.addWidget(row_of(self.run_all, self.run_missing))
         column.addWidget(row_of(self.previous, self.next))
+        column.addWidget(self.peak)
         column.addWidget(self.place)
         column.addWidget(self.state)
         column.addSpacing(8)
@@ -137,6 +141,7 @@ class SubjectPage(Page):
             self.run_missing: "The same for those that were not answered yet.",
             self.previous: "The subject above. Key: Page Up",
             self.next: "The subject below. Key: Page Down",
+            self.peak: "Move the slices to the strongest place of this subject's map.",
         }
         for control, tip in tips.items():
             explain(control, tip)
@@ -153,6 +158,7 @@ class SubjectPage(Page):
         self.filter.textChanged.connect(lambda *_: self._pause.start())
         self.run_all.clicked.connect(lambda *_: self.run_requested.emit(False))
         self.run_missing.clicked.connect(lambda *_: self.run_requested.emit(True))
+        self.peak.clicked.connect(lambda *_: self.peak_requested.emit())
         self.previous.clicked.connect(lambda *_: self.step_requested.emit(-1))
         self.next.clicked.connect(lambda *_: self.step_requested.emit(1))
 
