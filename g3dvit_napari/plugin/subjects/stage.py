@@ -128,14 +128,15 @@ class Stage:
         if found is None or found not in self._maps_over(layer):
             return
         above = self._viewer.layers[self._viewer.layers.index(found) + 1 :]
+        lasting = [
+            other for other in above if role_of(other) in ("", "volume")
+        ]  # no marks, contours
         self._map_look = {
             "base": base_name(found.colormap),
             "signed": _is_signed(found),
             "opacity": found.opacity,
             "visible": found.visible,
-            "above": sum(
-                role_of(other) in ("", "volume") for other in above
-            ),  # not marks, contours
+            "above": len(lasting),
         }
 
     def _copy_look(self, before: Layer, layer: Layer) -> None:

@@ -9,12 +9,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QBrush, QColor, QIcon, QPainter, QPixmap
 
-from g3dvit_napari.plugin.subjects.columns import (
-    COLUMNS,
-    rated_another_method,
-    rating,
-    row_words,
-)
+from g3dvit_napari.plugin.subjects.columns import COLUMNS, rated_another_method, rating, row_words
 from g3dvit_napari.plugin.subjects.ledger import Ledger
 
 COLOURS = {"pass": "#3aa76d", "unsure": "#d08818", "fail": "#e05248"}  # on dark and on light
