@@ -20,8 +20,8 @@ from g3dvit_napari.benchmark.running.plan import records_path
 from g3dvit_napari.benchmark.tables.board import Board, title_of
 from g3dvit_napari.benchmark.tables.overview import overview
 from g3dvit_napari.benchmark.tables.report import boards
-from g3dvit_napari.benchmark.tables.scores import Summed, summed
-from g3dvit_napari.benchmark.tables.summary import Summary
+from g3dvit_napari.benchmark.tables.scores import Summed, summed, told
+from g3dvit_napari.benchmark.tables.summary import Summary, by_row
 from g3dvit_napari.benchmark.tables.table import Table, figure
 
 FOLDER = Path(__file__).parent
@@ -63,8 +63,8 @@ def made(board: Board, claims: Board) -> dict[str, str]:
         "networks": networks(board),
         "pooling": by_task(sums, tasks, "iou", POOLINGS, share),
         "wins": wins(board),
-        "patches": by_task(few, sizes, "iou", (*CUT, *BOUNDS), score_and_share),
-        "noise": by_task(few, noises, "iou", (*CUT, *BOUNDS), score_and_share),
+        "patches": by_task(few, sizes, "iou", (*CUT, *BOUNDS), told),
+        "noise": by_task(few, noises, "iou", (*CUT, *BOUNDS), told),
         "noise networks": networks(claims),
         **{
             column.split()[0]: by_task(sums, tasks, column, (*RIVALS, *BOUNDS), score)
@@ -85,17 +85,12 @@ def score(one: Summary) -> str:
     return f"{figure(one.value.mean)} ({figure(one.value.low)} to {figure(one.value.high)})"
 
 
-def score_and_share(one: Summary) -> str:
-    """Return the score, its interval, and the share of the ceiling."""
-    return f"{score(one)} · {100 * one.ceiling_ratio.mean:.0f} %"
-
-
 def by_task(
     sums: Summed, cells: Sequence[str], column: str, rows: Sequence[str], tell: Told
 ) -> str:
     """Return rows by tasks."""
-    found = {cell: {one.row: one for one in sums[cell, "vit", column][1]} for cell in cells}
-    body = [[row, *(tell(found[cell][row]) for cell in cells)] for row in rows]
+    found = by_row({cell: sums[cell, "vit", column][1] for cell in cells})
+    body = [[row, *(tell(found[row][cell]) for cell in cells)] for row in rows]
     return plain(Table("", "", [title_of(column), *cells], body))
 
 
@@ -136,9 +131,9 @@ def wins(board: Board) -> str:
 def cuts(sums: Summed, cell: str) -> str:
     """Return what cuts at Otsu's threshold say of maps of every quality."""
     columns = ("iou", "f1", "pixel_accuracy", "auroc", "average_precision")
-    found = {c: {one.row: one for one in sums[cell, "vit", c][1]} for c in columns}
+    found = by_row({column: sums[cell, "vit", column][1] for column in columns})
     rows = (*CUT, "constant", *BOUNDS)
-    body = [[row, *(figure(found[c][row].value.mean) for c in columns)] for row in rows]
+    body = [[row, *(figure(found[row][c].value.mean) for c in columns)] for row in rows]
     return plain(Table("", "", [cell, *map(title_of, columns)], body))
 
 
@@ -149,7 +144,7 @@ def checks(board: Board) -> str:
     found = [overview(sums, board, column) for column in columns]
     asked, drawn = (one for one in found if one is not None)
     body = []
-    for row in sorted(set(asked.rows) & set(drawn.rows), key=lambda row: asked.means[row]):
+    for row in sorted(set(asked.rows) & set(drawn.rows), key=lambda row: (asked.means[row], row)):
         level = np.mean([drawn.rows[row][cell].chance for cell in drawn.cells])
         body.append([row, *map(figure, (asked.means[row], drawn.means[row], float(level)))])
     head = ("method", "another class", "random weights", "unrelated maps stay below")

@@ -8,7 +8,7 @@ from math import isfinite
 
 from g3dvit_napari.benchmark.tables.board import Board, title_of
 from g3dvit_napari.benchmark.tables.scores import ARROWS, Summed, named, told
-from g3dvit_napari.benchmark.tables.summary import Summary
+from g3dvit_napari.benchmark.tables.summary import Summary, by_row
 from g3dvit_napari.benchmark.tables.table import Cell, Table, figure
 from g3dvit_napari.core.score import Direction
 
@@ -41,15 +41,12 @@ def overview(sums: Summed, board: Board, column: str) -> Overview | None:
     if len(cells) < 2:
         return None
     direction = sums[cells[0], "vit", column][0]
-    by_row: dict[str, dict[str, Summary]] = {}
-    for cell in cells:
-        for one in sums[cell, "vit", column][1]:
-            by_row.setdefault(one.row, {})[cell] = one
+    every = by_row({cell: sums[cell, "vit", column][1] for cell in cells})
     higher = direction == "higher"
-    means = {row: _mean(found, higher) for row, found in by_row.items() if len(found) == len(cells)}
+    means = {row: _mean(found, higher) for row, found in every.items() if len(found) == len(cells)}
     known = {row: mean for row, mean in means.items() if isfinite(mean)}
     order = sorted(known, key=lambda row: known[row], reverse=higher)
-    rows = {row: by_row[row] for row in order}
+    rows = {row: every[row] for row in order}
     return Overview(column, direction, cells, rows, {row: known[row] for row in order})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from g3dvit_napari.benchmark.statistics.ranking import ranks_within
 from g3dvit_napari.benchmark.tables.board import Board, family_of, title_of
 from g3dvit_napari.benchmark.tables.networks import network_sentence
-from g3dvit_napari.benchmark.tables.summary import Summary, summaries
+from g3dvit_napari.benchmark.tables.summary import Summary, by_row, summaries
 from g3dvit_napari.benchmark.tables.table import Cell, Table, figure
 from g3dvit_napari.core.score import Direction
 
@@ -85,26 +85,22 @@ def _main_table(
     prefix: str,
 ) -> Table:
     cell, family, theme = place
-    by_row: dict[str, dict[str, Summary]] = {}
-    head = ["method"]
-    for column in columns:
-        direction, found = sums[cell, family, column]
-        head.append(f"{title_of(column)}{ARROWS[direction]}")
-        for one in found:
-            by_row.setdefault(one.row, {})[column] = one
+    here = {column: sums[cell, family, column] for column in columns}
+    head = ["method", *(f"{title_of(c)}{ARROWS[direction]}" for c, (direction, _) in here.items())]
+    found = by_row({column: listed for column, (_, listed) in here.items()})
     standing = _standing(sums, place, columns)
-    order = sorted(by_row, key=lambda row: (standing(row), row))
-    rows = [_bounds(by_row, columns, "chance"), _bounds(by_row, columns, "ceiling")]
+    order = sorted(found, key=lambda row: (standing(row), row))
+    rows = [_bounds(found, columns, "chance"), _bounds(found, columns, "ceiling")]
     rows += [
         [
             named(row, row in board.controls),
-            *(told(by_row[row].get(column)) for column in columns),
+            *(told(found[row].get(column)) for column in columns),
         ]
         for row in order
     ]
     kind = "" if family == "vit" else f", {family} (compared with, not ranked)"
     name = "_".join((prefix, *map(_slug, (cell, family, theme))))
-    notes = [*_notes(by_row), *_left_out(board, place), network_sentence(board, cell, family)]
+    notes = [*_notes(found), *_left_out(board, place), network_sentence(board, cell, family)]
     return Table(name, f"{cell}: {theme}{kind}", head, rows, notes)
 
 
@@ -124,11 +120,11 @@ def _standing(
     return lambda row: sum(ranks[row]) / len(ranks[row]) if row in ranks else 2.0
 
 
-def _bounds(by_row: dict[str, dict[str, Summary]], columns: Sequence[str], name: str) -> list[Cell]:
+def _bounds(found: dict[str, dict[str, Summary]], columns: Sequence[str], name: str) -> list[Cell]:
     """Return the line of chance values, or of ceilings: the mean over the rows."""
     cells: list[Cell] = [f"*{name}*"]
     for column in columns:
-        known = [getattr(one[column], name) for one in by_row.values() if column in one]
+        known = [getattr(one[column], name) for one in found.values() if column in one]
         known = [value for value in known if isfinite(value)]
         cells.append(figure(sum(known) / len(known)) if known else figure(None))
     return cells
@@ -149,10 +145,10 @@ def told(one: Summary | None) -> str:
     return f"{figure(value.mean)}{lost} ({figure(value.low)} to {figure(value.high)}){share}"
 
 
-def _notes(by_row: dict[str, dict[str, Summary]]) -> list[str]:
-    every = [one for columns in by_row.values() for one in columns.values()]
+def _notes(found: dict[str, dict[str, Summary]]) -> list[str]:
+    every = [one for columns in found.values() for one in columns.values()]
     most, networks = (max(getattr(one, n) for one in every) for n in ("volumes", "networks"))
-    fewest = {row: min(one.volumes for one in c.values()) for row, c in by_row.items()}
+    fewest = {row: min(one.volumes for one in c.values()) for row, c in found.items()}
     words = [f"{row} ({count})" for row, count in fewest.items() if count < most]
     trained = f"{networks} network{'s' * (networks != 1)}"
     notes = [

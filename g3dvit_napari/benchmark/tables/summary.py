@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 
@@ -71,6 +72,15 @@ def summaries(group: Group, draws: int = DRAWS) -> list[Summary]:
         )
         for i, row in enumerate(group.rows)
     ]
+
+
+def by_row(columns: Mapping[str, Iterable[Summary]]) -> dict[str, dict[str, Summary]]:
+    """Return the summaries of each row by column, where columns list them row by row."""
+    found: dict[str, dict[str, Summary]] = {}
+    for column, listed in columns.items():
+        for one in listed:
+            found.setdefault(one.row, {})[column] = one
+    return found
 
 
 def _ratios(group: Group, means: Floats, drawn: Floats) -> list[Interval]:
