@@ -4,7 +4,9 @@
 export PYTHON
 
 BIN := .venv/bin
-ON_A_DISPLAY := sh tools/display.sh
+# A process for each core; each has a virtual display of its own, where there is Xvfb.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+under = QT_API=$(1) PYTEST_QT_API=$(1)
 # Where bindings differ most: the form as a whole, signals across threads, who owns what. All window
 # tests pass under PySide6, too; these are the ones whose minutes are spent each time.
 PYSIDE_TESTS := $(patsubst %,tests/plugin/test_%.py,controller lane leaks widget window)
@@ -21,13 +23,13 @@ demo:
 	@sh tools/setup.sh demo
 	@if sh tools/display.sh; \
 	then QT_API=pyqt5 $(BIN)/g3dvit demo; \
-	else QT_API=pyqt5 $(ON_A_DISPLAY) $(BIN)/g3dvit demo --headless --out demo_output; fi
+	else QT_API=pyqt5 sh tools/display.sh $(BIN)/g3dvit demo --headless --out demo_output; fi
 
 test: check
 	@echo "[test] once more under PyQt6: the plugin"
-	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(ON_A_DISPLAY) $(BIN)/python -m pytest tests/plugin
+	@$(call under,pyqt6) $(PYTEST) tests/plugin
 	@echo "[test] and under PySide6: the form, its window, workers, memory"
-	@QT_API=pyside6 PYTEST_QT_API=pyside6 $(ON_A_DISPLAY) $(BIN)/python -m pytest $(PYSIDE_TESTS)
+	@$(call under,pyside6) $(PYTEST) $(PYSIDE_TESTS)
 
 check:
 	@sh tools/setup.sh test
@@ -36,7 +38,7 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@echo "[test] the whole suite, under PyQt5"
-	@QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(ON_A_DISPLAY) $(BIN)/python -m pytest
+	@$(call under,pyqt5) $(PYTEST)
 
 samples:
 	@sh tools/setup.sh test

@@ -48,7 +48,7 @@ LIBRARIES
 
 missing_packages() {
     missing_libraries
-    sh tools/display.sh || command -v Xvfb >/dev/null || echo xvfb
+    if [ "$purpose" = test ] || ! sh tools/display.sh; then command -v Xvfb >/dev/null || echo xvfb; fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 

@@ -166,9 +166,9 @@ def test_closing_in_the_middle_of_a_run(qtbot, window, api, how, ahead) -> None:
     qtbot.waitUntil(lambda: api.stopped == 1, timeout=3000)
     qtbot.waitUntil(lambda: lanes.at_rest)
     if how == "dock":
+        api.steps = 1
         again = open_form(window)  # a new form in the same window
         load(qtbot, again, "/d/vit.pth")
-        api.steps = 1
         compute(qtbot, again)
         assert len(window.layers) == 2
 
