@@ -52,6 +52,8 @@ class Away(Tensor):
 class Elsewhere(TorchDispatchMode):
     """Lets tensors be made on the other device and be brought there."""
 
+    single = False  # whether the device knows no float64, as Apple's
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return run(func, args, kwargs or {})
 
@@ -89,6 +91,8 @@ def run(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     elif asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     made = func(*tree_map(_held, args), **tree_map(_held, dict(kwargs)))
+    if target and Elsewhere.single and any(_is_double(t) for t in tree_leaves(made)):
+        raise TypeError(f"{func}: this device has no float64")
     if func.overloadpacket.__name__.endswith("_") and not func.overloadpacket.__name__.endswith(
         "__"
     ):
@@ -100,6 +104,10 @@ def _indices(index: Any) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
     made = tuple(Away(torch.tensor(part)) if isinstance(part, list) else part for part in parts)
     return made if isinstance(index, tuple) else made[0]
+
+
+def _is_double(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype is torch.float64
 
 
 def _held(value: Any) -> Any:
@@ -120,13 +128,16 @@ def moved(network: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the other device exist."""
+def elsewhere(monkeypatch: pytest.MonkeyPatch, *, single: bool = False) -> Iterator[None]:
+    """Let the other device exist; with `single` it has no float64, as Apple's."""
     autocast = torch.autocast
 
     def tolerant(kind: str, **options: Any) -> Any:
         return autocast("cpu" if kind == PLACE.type else kind, **options)
 
     monkeypatch.setattr(torch, "autocast", tolerant)
+    monkeypatch.setattr(Elsewhere, "single", single)
+    if single:
+        monkeypatch.setattr("g3dvit_napari.models.exact_sum.WITHOUT_FLOAT64", {PLACE.type})
     with Elsewhere(), Lists():
         yield

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from coarse_arithmetic import Watch, coarse_arithmetic, settings
 from rough_networks import fingerprint, roughen
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.networks.vit3d import Layout, ViT3D
 from g3dvit_napari.models.offers import LACKING
+from g3dvit_napari.models.running import with_pass
 
 GRID = (3, 4, 2)
 POOLS = {
@@ -209,9 +211,11 @@ def test_a_constant_volume_is_no_error(method: str, kind: str) -> None:
     assert np.isfinite(maps.values).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @every_pair
-def test_a_gpu_gives_the_same_numbers(method: str, kind: str) -> None:
-    cpu, gpu = run(method, build(kind), (0, 2)), run(method, build(kind).to("cuda"), (0, 2))
-    largest = np.abs(cpu.values).max()
-    np.testing.assert_allclose(gpu.values, cpu.values, atol=1e-4 * largest)
+def test_products_are_exact_whatever_the_process_has_asked_for(method: str, kind: str) -> None:
+    image = picture()[0].numpy()
+    with coarse_arithmetic(), Watch() as watch:
+        with_pass(build(kind), image, None, lambda found: call(method, found, (0, 2)))
+        assert settings() == ("medium", True)
+    assert watch.seen
+    assert not watch.coarse

@@ -58,7 +58,9 @@ def load_model(
     spec
         A preset name, a YAML file, a `ModelSpec`, or None: the YAML file next to the checkpoint.
     device
-        "auto", "cpu", "cuda", "cuda:n" or "mps".
+        "auto" (a CUDA card if there is one, otherwise the CPU), "cpu", "cuda", "cuda:n" or "mps".
+        Float32 is computed in float32, whatever precision the process has set; sums behind a map
+        in float64. A device that is full leaves an explanation to the CPU, which then says so.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from g3dvit_napari.core.progress import Progress, Ticks
 from g3dvit_napari.core.types import Prediction
+from g3dvit_napari.models.as_found.precision import full_precision
 from g3dvit_napari.models.handle import ModelHandle
 from g3dvit_napari.models.objective import Objective
 from g3dvit_napari.models.passes.forward import ForwardPass
@@ -36,11 +37,20 @@ def with_pass(
     """
     image = torch.from_numpy(tensor)[None]
     tick = Ticks(progress, passes * model.blocks, "running the network")
-    try:
-        return work(model.forward(image, tick, objective))
-    except torch.cuda.OutOfMemoryError:
-        _log.warning("not enough memory on %s: going on with the CPU", model.device)
-        return work(model.to("cpu").forward(image, tick, objective))
+    with full_precision():  # of what a method computes from the pass, too
+        try:
+            return work(model.forward(image, tick, objective))
+        except RuntimeError as error:
+            if model.device.type == "cpu" or not _lacks_memory(error):
+                raise
+            _log.warning("not enough memory on %s: going on with the CPU", model.device)
+            return work(model.to("cpu").forward(image, tick, objective))
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Return whether a device is full; Apple's, cuBLAS and cuDNN have no error of their own."""
+    signs = ("out of memory", "_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
 
 
 def moved_from(device: torch.device, model: ModelHandle) -> tuple[str, ...]:
@@ -52,7 +62,7 @@ def moved_from(device: torch.device, model: ModelHandle) -> tuple[str, ...]:
 
 def prediction_of(run: ForwardPass) -> Prediction:
     """Return one logit and one probability per class."""
-    logits, objective = run.logits.double(), run.objective
+    logits, objective = run.logits.cpu().double(), run.objective
     each, probabilities = objective.class_logits(logits), objective.probabilities(logits)
     names = run.model.class_names
     return Prediction(tuple(each.tolist()), tuple(probabilities.tolist()), names)

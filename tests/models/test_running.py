@@ -18,28 +18,40 @@ from g3dvit_napari.models.handle import ModelHandle
 class FullGpu:
     """A device that only this test knows: the first pass on it runs out of memory."""
 
-    def __init__(self, model: ModelHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, model: ModelHandle, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
         self.passes: list[str] = []
         real = ModelHandle.forward
 
         def forward(handle: ModelHandle, image: torch.Tensor, *asked: object) -> object:
             self.passes.append(str(handle.device))
             if handle.device.type == "cuda":
-                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+                raise error
             return real(handle, image, *asked)  # type: ignore[arg-type]
 
         monkeypatch.setattr(ModelHandle, "forward", forward)
         model.device = torch.device("cuda:0")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.99 GB, max allowed: 9.07 GB)."),
+    ],
+    ids=["cuda", "cublas", "mps"],
+)
 def test_out_of_memory_goes_on_with_the_cpu_and_says_so(
+    error: Exception,
     tiny_model: ModelHandle,
     tiny_volume: g3d.Volume,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     expected = g3d.explain(tiny_volume, tiny_model)
-    gpu = FullGpu(tiny_model, monkeypatch)
+    gpu = FullGpu(tiny_model, monkeypatch, error)
     with caplog.at_level(logging.WARNING):
         explanation = g3d.explain(tiny_volume, tiny_model)
     assert gpu.passes == ["cuda:0", "cpu"]
@@ -47,6 +59,15 @@ def test_out_of_memory_goes_on_with_the_cpu_and_says_so(
     assert "not enough memory on cuda:0" in caplog.text
     assert explanation.provenance["device"] == "cpu"
     np.testing.assert_array_equal(explanation.relevance.data, expected.relevance.data)
+
+
+def test_other_errors_of_a_gpu_are_raised(
+    tiny_model: ModelHandle, tiny_volume: g3d.Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = FullGpu(tiny_model, monkeypatch, RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        g3d.explain(tiny_volume, tiny_model)
+    assert gpu.passes == ["cuda:0"]
 
 
 def test_a_cancelled_run_does_not_stop_the_next_one(

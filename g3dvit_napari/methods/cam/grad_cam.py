@@ -8,8 +8,9 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.exact_sum import exact_sum
 from g3dvit_napari.models.features.features import cell_gradients, weighted
-from g3dvit_napari.models.passes.forward import ForwardPass, exact_sum
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 
 @METHODS.register(

@@ -8,8 +8,9 @@ import torch
 
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
+from g3dvit_napari.models.exact_sum import exact_sum
 from g3dvit_napari.models.features.features import cell_features, cell_gradients, weighted
-from g3dvit_napari.models.passes.forward import ForwardPass, exact_sum
+from g3dvit_napari.models.passes.forward import ForwardPass
 
 TINY = 1e-6  # a sum this small beside that of the sizes is rounding error
 

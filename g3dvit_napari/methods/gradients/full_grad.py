@@ -12,6 +12,7 @@ from g3dvit_napari.core.cells import Cells, Triple
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.models.as_found.capture import capturing, expect
+from g3dvit_napari.models.exact_sum import exact_sum
 from g3dvit_napari.models.features.upsampling import Upsampling
 from g3dvit_napari.models.passes.forward import ForwardPass
 from g3dvit_napari.models.rules.ledger import Ledger
@@ -55,11 +56,15 @@ def full_grad(
         for start in starts[:, 0]:
             maps = FeatureMaps(scaling)
             inputs = run.image * graph.pull(start, maps)
-            rows.append(_psi(inputs[0], scaling).double() + maps.on_voxels(run.image.shape[2:]))
-            score = float((start @ graph.logits.detach()).double())
-            figures.append(_figures(score, float(inputs.double().sum()), float(maps.total(0))))
+            rows.append(
+                _psi(inputs[0], scaling).cpu().double() + maps.on_voxels(run.image.shape[2:])
+            )
+            score = float((start @ graph.logits.detach()).cpu().double())
+            figures.append(
+                _figures(score, float(exact_sum(inputs.flatten())), float(maps.total(0)))
+            )
             run.tick()
-    values = torch.stack(rows).cpu().numpy()
+    values = torch.stack(rows).numpy()
     return TokenMaps(values, values, Cells.voxels(run.image.shape[2:]), tuple(figures))
 
 
@@ -92,7 +97,7 @@ class FeatureMaps(Ledger):
             return
         channels = gradient[0].movedim(0 if axis == 1 else -1, 0) * added.view(-1, 1, 1, 1)
         f, h, w = channels.shape[1:]
-        found = _psi(channels, self._scaling).double()
+        found = _psi(channels, self._scaling).cpu().double()
         self._maps[f, h, w] = self._maps.get((f, h, w), 0) + found
 
     def on_voxels(self, image_size: torch.Size) -> Tensor:
@@ -100,5 +105,5 @@ class FeatureMaps(Ledger):
         total = torch.zeros(image_size, dtype=torch.float64)
         for grid, found in self._maps.items():
             size = [n / cells for n, cells in zip(image_size, grid, strict=True)]
-            total = total.to(found) + Upsampling(Cells.tiling(grid, size), image_size)(found)
+            total += Upsampling(Cells.tiling(grid, size), image_size)(found)
         return total

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from g3dvit_napari.core.errors import MethodError
 from g3dvit_napari.core.progress import Ticks
+from g3dvit_napari.models.as_found.precision import full_precision
 from g3dvit_napari.models.as_found.quiet import quiet
 
 Stage = Callable[[Tensor], Tensor]
@@ -23,7 +24,7 @@ _LOCKS_GUARD = threading.Lock()
 
 @contextmanager
 def capturing(network: nn.Module) -> Iterator[None]:
-    """Frozen parameters, evaluation mode and no graph inside, whatever the caller's modes are.
+    """Frozen parameters, evaluation mode, full precision, no graph, whatever the caller's modes.
 
     Torch's gradient modes belong to a thread and the flags of a network to everybody, so the modes
     are set here and one network serves one thread at a time.
@@ -40,6 +41,7 @@ def capturing(network: nn.Module) -> Iterator[None]:
         torch.inference_mode(False),
         torch.no_grad(),
         torch.autocast(kind, enabled=False),
+        full_precision(),
         quiet(network),
     ):
         yield

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.types import TokenMaps
-from g3dvit_napari.models.passes.forward import ForwardPass, exact_sum, gradient_chunks, to_maps
+from g3dvit_napari.models.exact_sum import exact_sum
+from g3dvit_napari.models.passes.forward import ForwardPass, gradient_chunks, to_maps
 
 Terms = Callable[[Tensor, Tensor], Tensor]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import torch
 from torch import Tensor
 
 from g3dvit_napari.core.types import TokenMaps
@@ -140,13 +139,6 @@ def gradient_chunks(run: ForwardPass, targets: Sequence[int], block: int) -> Ite
     step = max(1, CHUNK_BYTES // one_class)
     for start in range(0, len(targets), step):
         yield run.gradients(targets[start : start + step], block)
-
-
-def exact_sum(terms: Tensor, dim: int = -1) -> Tensor:
-    """Sum in float64, so that what cancels leaves no more noise than the terms brought along."""
-    if terms.device.type == "mps":  # which has no float64
-        terms = terms.cpu()
-    return terms.sum(dim, dtype=torch.float64).cpu()
 
 
 def to_maps(

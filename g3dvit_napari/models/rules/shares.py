@@ -17,6 +17,7 @@ from g3dvit_napari.core.cells import Cells
 from g3dvit_napari.core.types import TokenMaps
 from g3dvit_napari.models.as_found.capture import Recorded, Stage, Tick, expect
 from g3dvit_napari.models.attention.row_vectors import split_among
+from g3dvit_napari.models.exact_sum import exact_sum
 from g3dvit_napari.models.probing.anatomy import Anatomy, Site
 from g3dvit_napari.models.rules.ledger import Ledger
 from g3dvit_napari.models.rules.rules import Ruled, Rules
@@ -129,11 +130,7 @@ def by_class(figures: Mapping[str, Tensor]) -> tuple[Mapping[str, float], ...]:
 def terms(site: Site, z: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum over features of z · ∇z (n) at every place, and of its sizes."""
     products = site.flat(z * gradient)[0]
-    if products.device.type == "mps":  # which has no float64
-        products = products.cpu()
-    sums = (t.sum(-1, dtype=torch.float64).cpu() for t in (products, products.abs()))
-    value, size = sums
-    return value, size
+    return exact_sum(products), exact_sum(products.abs())
 
 
 def staged_shares(
