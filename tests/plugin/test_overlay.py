@@ -260,11 +260,11 @@ def test_smooth_picture_is_the_whole_map_whatever_the_cut(overlay) -> None:
     layer = overlay.show(explanation)
     whole = layer.data
     assert np.array_equal(whole, np.nan_to_num(explanation.scaled.voxels).transpose())
-    assert overlay.caption.endswith("relevance ≥ 0.50\nsaved map: patches from 0.50")
+    assert overlay.caption.endswith("relevance ≥ 0.50\nwhen saved: patches from 0.50")
     overlay.set_cut(0.7)
-    assert overlay.caption.endswith("relevance ≥ 0.70\nsaved map: patches from 0.50")
+    assert overlay.caption.endswith("relevance ≥ 0.70\nwhen saved: patches from 0.50")
     overlay.recut(recut(explanation, Threshold("value", 0.7, "patches")))
-    assert overlay.caption.endswith("relevance ≥ 0.70\nsaved map: patches from 0.70")
+    assert overlay.caption.endswith("relevance ≥ 0.70\nwhen saved: patches from 0.70")
     overlay.recut(recut(explanation, Threshold("value", 0.7, "voxels")))
     assert overlay.caption.endswith("relevance ≥ 0.70")
     assert layer.data is whole

@@ -101,7 +101,7 @@ def test_made_up_subjects_are_written_and_listed(qtbot, window, folder, monkeypa
     assert (place / "subjects.tsv").is_file()
 
 
-def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> None:
+def test_a_folder_from_list_to_ratings(qtbot, window, folder, screenshots, monkeypatch) -> None:
     monkeypatch.setattr(
         "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_, **__: str(folder)
     )
@@ -140,6 +140,7 @@ def test_a_folder_from_list_to_ratings(qtbot, window, folder, monkeypatch) -> No
     press(qtbot, widget, canvas, Qt.Key.Key_PageDown)
     assert names(window) == ["mine"]  # sub-04 cannot be shown
     assert "web page" in page.state.text()
+    window.screenshot(str(screenshots / "unreadable.png"), canvas_only=False, flash=False)
 
     first, second = ratings(folder)
     assert (first["path"], first["rating"]) == ("sub-01_T1w.nii.gz", "pass")

@@ -251,6 +251,13 @@ def test_share_inside_a_mask_of_the_user(qtbot, widget, viewer) -> None:
     assert tuning.figures.text("Inside") != before
     chance = 100 * (mask.data > 0).transpose()[seen].mean()
     assert f"(chance {chance:.0f}\u00a0%)" in tuning.figures.text("Inside")
+    # Measured at the first word of it, before napari has written the values.
+    mask.events.paint.connect(lambda _event: rest(qtbot, widget), position="last")
+    mask.paint((14, 20, 18), 1)
+    rest(qtbot, widget)
+    again = 100 * (mask.data > 0).transpose()[seen].mean()
+    assert f"{again:.0f}" != f"{chance:.0f}"
+    assert f"(chance {again:.0f}\u00a0%)" in tuning.figures.text("Inside")
     viewer.layers.remove(mask)  # back to the head
     rest(qtbot, widget)
     assert tuning.masks.value() == ""

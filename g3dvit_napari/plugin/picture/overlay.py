@@ -260,7 +260,7 @@ class Overlay:
         if self.resolution == "saved":
             shown = f"as saved: {saved}"
         elif self.resolution == "smooth" and maps.saved_differs(self._explanation):
-            shown += f"\nsaved map: {saved}"
+            shown += f"\nwhen saved: {saved}"
         if self.edge == "contour" and int(self._viewer.dims.ndisplay) == 3:
             shown += "\n(contour in slices only)"
         self._legend.write(legend.caption(self._explanation, shown, self._grid.badge))

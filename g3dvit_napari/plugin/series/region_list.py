@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from g3dvit_napari.core.atlas import Atlas
 from g3dvit_napari.plugin.lanes import Lanes
+from g3dvit_napari.plugin.picture.layers import value_events
 from g3dvit_napari.plugin.series import jobs
 from g3dvit_napari.plugin.series.course import Course
 from g3dvit_napari.plugin.series.regions import HEAD, Region
@@ -116,12 +117,12 @@ class RegionList(QObject):
 
     def _watch(self, layers: list[Labels]) -> None:
         for layer in self._watched:
-            for event in _events(layer):
+            for event in value_events(layer):
                 event.disconnect(self._on_touched)
             layer.events.selected_label.disconnect(self._on_selected)
         self._watched = layers
         for layer in layers:
-            for event in _events(layer):
+            for event in value_events(layer):
                 event.connect(self._on_touched)
             layer.events.selected_label.connect(self._on_selected)
 
@@ -162,7 +163,3 @@ def _regions_of(path: str, atlas: Atlas) -> dict[Key, Region]:
         name = f"{title}: {atlas.name_of(label)}"
         regions[(path, label)] = Region(name, value=label, atlas=atlas)
     return regions
-
-
-def _events(layer: Labels) -> tuple[Any, ...]:
-    return layer.events.paint, layer.events.data, layer.events.labels_update

@@ -11,6 +11,7 @@ from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.picture.colormaps import base_name
 from g3dvit_napari.plugin.picture.layers import entry_of, role_of
 from g3dvit_napari.plugin.picture.map_layers import ROLES
+from g3dvit_napari.plugin.picture.notice import Notice
 
 _LOOK = ("colormap", "gamma", "visible", "interpolation2d", "interpolation3d")
 _LOOK_IN_SLICES = ("opacity", "blending")  # as a volume, the head has a look of its own
@@ -29,10 +30,12 @@ class Stage:
         self._view: tuple[Any, Any, float] | None = None  # slices (mm) and camera
         self._map_look: dict[str, Any] = {}
         self._hidden: list[Layer] = []
+        self._notice = Notice(viewer)
         viewer.layers.events.removed.connect(self._on_removed)
 
     def put(self, layer: Layer) -> None:
         """Show a volume where the one before was: same place in the list, slices and look."""
+        self._notice.take_back()
         self._hide_others()  # first: hiding them after it came crashed the drawing
         layers = self._viewer.layers
         before = self.layer if self.layer in layers else None
@@ -46,14 +49,17 @@ class Stage:
         if self._view is not None:
             self._look_at(*self._view)
 
-    def put_nothing(self) -> None:
-        """Show no head at all, nor what was said of another."""
+    def put_nothing(self, why: str) -> None:
+        """Show no head at all, nor what was said of another; say why."""
         self.clear()
         self._controller.put_down()
         self._hide_others()
+        self._notice.say(why)
+        self._viewer.status = why  # not the voxel of another that the mouse was on
 
     def give_back(self) -> None:
         """Show again what was hidden."""
+        self._notice.take_back()
         hidden, self._hidden = self._hidden, []
         for layer in hidden:
             if layer in self._viewer.layers:

@@ -90,7 +90,8 @@ class Visits(QObject):
         if opened.key != self.going_to:
             return
         if opened.layer is None:
-            self.stage.put_nothing()
+            name = self._ledger.by_key[opened.key].name
+            self.stage.put_nothing(f"{name} cannot be shown: {opened.error}")
             self.unreadable.emit(opened.key, opened.error)
             return
         self.stage.put(opened.layer)

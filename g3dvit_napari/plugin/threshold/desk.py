@@ -13,6 +13,7 @@ from g3dvit_napari.core.scaled_map import ScaledMap
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.picture.colormaps import Edge
+from g3dvit_napari.plugin.picture.layers import value_events
 from g3dvit_napari.plugin.threshold import jobs
 from g3dvit_napari.plugin.threshold.masks import is_mask
 from g3dvit_napari.plugin.threshold.other_maps import map_layers, recolour
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from g3dvit_napari.summaries.extent import Extent
 
 _COLORS = 256
-_PAINTED = ("data", "paint")  # events of a layer whose values change
 
 
 class TuningDesk(QObject):
@@ -120,10 +120,10 @@ class TuningDesk(QObject):
         """Measure again whenever this mask is painted on."""
         if mask is self._mask:
             return
-        for event in _events_of(self._mask):
+        for event in value_events(self._mask):
             event.disconnect(self._on_mask_painted)
         self._mask = mask
-        for event in _events_of(mask):
+        for event in value_events(mask):
             event.connect(self._on_mask_painted)
 
     def _on_mask_painted(self, _event: object = None) -> None:
@@ -181,9 +181,3 @@ class TuningDesk(QObject):
         if left:
             words += f" {left} from before this form was opened: explain them again first."
         self._tuning.tell_applied(words)
-
-
-def _events_of(layer: Layer | None) -> list[Any]:
-    """Return the events that tell of other values in a layer."""
-    known = {} if layer is None else layer.events.emitters
-    return [known[name] for name in _PAINTED if name in known]
