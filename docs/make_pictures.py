@@ -39,10 +39,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     warnings.filterwarnings("ignore", message=".*(PyQt5|System theme).*")
     given.out.mkdir(parents=True, exist_ok=True)
-    for found in pkgutil.iter_modules(pictures.__path__, "pictures."):
-        module = importlib.import_module(found.name)
-        names = set(getattr(module, "NAMES", ()))
-        wanted = names if given.only is None else names & set(given.only)
+    found = pkgutil.iter_modules(pictures.__path__, "pictures.")
+    modules = [importlib.import_module(one.name) for one in found]
+    known = {name for module in modules for name in getattr(module, "NAMES", ())}
+    asked = known if given.only is None else set(given.only)
+    if asked - known:
+        parser.error(f"no picture named {min(asked - known)}; there are {', '.join(sorted(known))}")
+    for module in modules:
+        wanted = asked & set(getattr(module, "NAMES", ()))
         if not wanted:
             continue
         for name, picture in module.make().items():

@@ -55,7 +55,7 @@ class Stage:
         self._controller.put_down()
         self._hide_others()
         self._notice.say(why)
-        self._viewer.status = why  # not the voxel of another that the mouse was on
+        self._viewer.status = "Ready"  # no voxel of another, on which the mouse was
 
     def give_back(self) -> None:
         """Show again what was hidden."""
