@@ -56,13 +56,10 @@ def full_grad(
         for start in starts[:, 0]:
             maps = FeatureMaps(scaling)
             inputs = run.image * graph.pull(start, maps)
-            rows.append(
-                _psi(inputs[0], scaling).cpu().double() + maps.on_voxels(run.image.shape[2:])
-            )
-            score = float((start @ graph.logits.detach()).cpu().double())
-            figures.append(
-                _figures(score, float(exact_sum(inputs.flatten())), float(maps.total(0)))
-            )
+            on_input = _psi(inputs[0], scaling).cpu().double()
+            rows.append(on_input + maps.on_voxels(run.image.shape[2:]))
+            score, share = start @ graph.logits.detach(), exact_sum(inputs.flatten())
+            figures.append(_figures(float(score), float(share), float(maps.total(0))))
             run.tick()
     values = torch.stack(rows).numpy()
     return TokenMaps(values, values, Cells.voxels(run.image.shape[2:]), tuple(figures))
