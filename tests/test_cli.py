@@ -26,6 +26,7 @@ from g3dvit_napari.core.registry import Entry, Parameter
 from g3dvit_napari.core.spec import read_spec
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.metrics import METRICS
+from g3dvit_napari.models.handle import ModelHandle
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,19 @@ def test_a_wrong_option_is_refused_in_a_sentence(
     assert message in said.err
     assert "Traceback" not in said.err
     assert not (tiny_files / "out").exists()
+
+
+def test_a_lack_of_memory_is_told_in_a_sentence(
+    explain: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
+
+    monkeypatch.setattr(ModelHandle, "forward", fail)
+    said = explain(["scan.nii.gz"])
+    assert said.code == 2
+    assert "9 GB. Choose the device 'cpu' if it was another" in said.err.replace("\n", " ")
+    assert "Traceback" not in said.err
 
 
 def test_a_refusal_reaches_machines_too(shell: Shell, tiny_files: Path) -> None:

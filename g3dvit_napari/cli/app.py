@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from g3dvit_napari.cli import benchmarking
 from g3dvit_napari.cli.method_options import MethodCommand
 from g3dvit_napari.core.errors import G3DViTError
+from g3dvit_napari.core.memory import lacks_memory, short_of_memory
 
 app = typer.Typer(
     help="Why did the 3D Vision Transformer say so? Explanations that lie where they belong.",
@@ -37,10 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(words, prog_name="g3dvit")
     except (G3DViTError, OSError) as error:
-        from g3dvit_napari.cli import terminal
+        _refuse(str(error), words)
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        _refuse(short_of_memory(error), words)
 
-        terminal.refuse(str(error), as_json="--json" in words)
-        sys.exit(2)
+
+def _refuse(message: str, words: Sequence[str]) -> NoReturn:
+    from g3dvit_napari.cli import terminal
+
+    terminal.refuse(message, as_json="--json" in words)
+    sys.exit(2)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from g3dvit_napari.core.memory import lacks_memory
 from g3dvit_napari.core.progress import Progress, Ticks
 from g3dvit_napari.core.types import Prediction
 from g3dvit_napari.models.as_found.precision import full_precision
@@ -41,16 +42,10 @@ def with_pass(
         try:
             return work(model.forward(image, tick, objective))
         except RuntimeError as error:
-            if model.device.type == "cpu" or not _lacks_memory(error):
+            if model.device.type == "cpu" or not lacks_memory(error):
                 raise
             _log.warning("not enough memory on %s: going on with the CPU", model.device)
             return work(model.to("cpu").forward(image, tick, objective))
-
-
-def _lacks_memory(error: RuntimeError) -> bool:
-    """Return whether a device is full; Apple's, cuBLAS and cuDNN have no error of their own."""
-    signs = ("out of memory", "_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
 
 
 def moved_from(device: torch.device, model: ModelHandle) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 from g3dvit_napari.core.errors import Cancelled, G3DViTError
+from g3dvit_napari.core.memory import lacks_memory, short_of_memory
 from g3dvit_napari.plugin.warned import named
 
 _ROOM = 32  # threads in Qt's pool: more than all lanes of a window can hold at once
@@ -139,8 +140,8 @@ def sentence(error: Exception) -> str:
     """Return what the user reads about an error; errors of ours already say what to do."""
     if isinstance(error, G3DViTError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error):
-        return f"Out of memory: {error}. Choose the device 'cpu', or a smaller volume."
+    if lacks_memory(error):
+        return short_of_memory(error)
     return f"{type(error).__name__}: {error}. The log holds the details."
 
 

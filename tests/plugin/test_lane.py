@@ -120,6 +120,7 @@ def test_late_result_of_cancelled_work_is_dropped(qtbot, lane, ear) -> None:
         # a generator worker takes this kind for a deleted widget and would never finish
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "RuntimeError: mat1 and mat2"),
         (RuntimeError("CUDA out of memory. Tried to"), "Choose the device 'cpu'"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "Out of memory"),
         (MemoryError("no room"), "Out of memory"),
         (ZeroDivisionError("division by zero"), "ZeroDivisionError"),
     ],
