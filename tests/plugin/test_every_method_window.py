@@ -1,7 +1,7 @@
 """Every method from the window, on each sample network: a map, a plain sentence, or a refusal.
 
-Takes minutes, so it is asked for: `pytest -m heavy tests/plugin/test_every_method_window.py`. The
-outcomes are written to tests/screenshots/every_method_NETWORK.tsv.
+The transformer is asked always, the two others where heavy tests are wanted. The outcomes are
+written to tests/screenshots/every_method_NETWORK.tsv.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from g3dvit_napari.io.samples import sample_path
 from g3dvit_napari.methods import METHODS
 from g3dvit_napari.plugin.widget import open_form
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.window
+OTHERS = [pytest.param(name, marks=pytest.mark.heavy) for name in ("brain_swin", "brain_resnet")]
 PATIENCE = 120_000
 # Enough to go the whole way; how good the maps are is measured elsewhere.
 FEW = {
@@ -98,7 +99,8 @@ def outcome(qtbot, viewer, widget, name: str) -> str:
     if found.status != "ok":
         assert found.message in form.run.warning.text()
         return f"degenerate: {found.status}"
-    (shown,) = [layer for layer in viewer.layers if layer.visible and name in layer.name]
+    title = METHODS[name].title
+    (shown,) = [one for one in viewer.layers if one.visible and one.name.endswith(f"| {title}")]
     values = np.asarray(shown.data)
     seen = values[np.isfinite(values)]
     assert seen.size
@@ -106,7 +108,7 @@ def outcome(qtbot, viewer, widget, name: str) -> str:
     return "map"
 
 
-@pytest.mark.parametrize("network", ["brain_vit", "brain_swin", "brain_resnet"])
+@pytest.mark.parametrize("network", ["brain_vit", *OTHERS])
 def test_every_method_answers(qtbot, opened, screenshots, network) -> None:
     viewer, widget = opened(network)
     outcomes = {name: outcome(qtbot, viewer, widget, name) for name in METHODS}
