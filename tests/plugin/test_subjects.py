@@ -313,6 +313,59 @@ def test_what_was_hidden_comes_back_when_the_list_is_left(qtbot, widget, viewer,
     assert own.visible
 
 
+def choose_layer(widget, layer) -> None:
+    """Choose a layer in the form, as a person does."""
+    layers = widget.form.volume.layers
+    layers.setCurrentIndex(layers.findData(str(layer.unique_id)))
+
+
+def test_a_subject_goes_when_another_volume_is_chosen(qtbot, widget, viewer, study) -> None:
+    load(qtbot, widget)
+    own, drawn = explained_head(qtbot, widget, viewer, study)
+    open_list(qtbot, widget, study)
+    step(qtbot, widget)
+    assert "s1" in shown(viewer)
+    choose_layer(widget, own)
+    rest(qtbot, widget)
+    assert list(viewer.layers) == [own, drawn]
+    assert "g3dvit_caption" not in viewer.canvas.overlays  # it told of the subject's map
+    page = widget.subjects.page
+    assert not page.rating.buttons["fail"].isEnabled()
+    page.rating.press("fail")
+    assert not (study / "g3dvit_ratings.tsv").exists()
+    assert page.table.selectionModel().selectedRows() == []
+    assert page.place.text() == "No subject is on show: choose a row."
+    page.table.selectRow(0)  # the same one again
+    rest(qtbot, widget)
+    assert "s1" in shown(viewer)
+    assert page.rating.buttons["fail"].isEnabled()
+
+
+def test_a_new_image_ends_what_was_said_of_an_unreadable_subject(
+    qtbot, widget, viewer, study
+) -> None:
+    open_list(qtbot, widget, study)
+    widget.subjects.page.table.choose("s1.nii.gz")
+    step(qtbot, widget)
+    assert "g3dvit_notice" in viewer.canvas.overlays
+    new = viewer.add_image(np.ones((27, 41, 33)), name="new", units=("mm",) * 3)
+    choose_layer(widget, new)
+    assert "g3dvit_notice" not in viewer.canvas.overlays
+    assert not widget.subjects.page.rating.buttons["fail"].isEnabled()
+
+
+def test_a_subject_that_is_removed_takes_its_map_along(qtbot, widget, viewer, study) -> None:
+    load(qtbot, widget)
+    own, drawn = explained_head(qtbot, widget, viewer, study)
+    open_list(qtbot, widget, study)
+    step(qtbot, widget)
+    assert len(viewer.layers) == 4
+    viewer.layers.remove(widget.subjects.visits.stage.layer)
+    rest(qtbot, widget)
+    assert list(viewer.layers) == [own, drawn]
+    assert (own.visible, drawn.visible) == (True, True)
+
+
 def test_changes_follow_on_a_subject_that_came_from_memory(qtbot, widget, folder, api) -> None:
     load(qtbot, widget)
     open_list(qtbot, widget, folder)

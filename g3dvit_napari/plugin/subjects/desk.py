@@ -128,7 +128,7 @@ class SubjectDesk(QObject):
         controller.model_changed.connect(self._on_model_changed)
         for signal in (controller.explained, controller.volume_opened):
             signal.connect(self._on_elsewhere)
-        self._form.volume.layers.activated.connect(self._on_elsewhere)
+        self._form.volume.volume_changed.connect(self._on_elsewhere)
         controller.explained.connect(self._on_explained)
         controller.failed.connect(self._on_failed)
         self._running.cancelled.connect(self._on_run_cancelled)
@@ -256,10 +256,16 @@ class SubjectDesk(QObject):
         return kept is not None and replace(asked, threshold=kept.request.threshold) == kept.request
 
     def _on_elsewhere(self, *_: object) -> None:
-        """Give back what is hidden once the form is about a volume that is not the list's."""
+        """Leave the list once the form is about a volume that is not of it."""
         chosen, stage = self._form.volume.layer, self.visits.stage
-        if chosen is not None and (stage.layer is None or chosen != str(stage.layer.unique_id)):
-            stage.give_back()
+        mine = stage.layer is not None and chosen == str(stage.layer.unique_id)
+        if chosen is None or mine or stage.changing or stage.is_empty:
+            return
+        self.visits.stop()
+        stage.leave()
+        self.rater.show("")
+        self.page.table.unmark()
+        self.page.show_place("No subject is on show: choose a row.")
 
     def _on_unreadable(self, key: str, error: str) -> None:
         """Say why no head is on show; nothing else may be taken for this subject's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from napari.layers import Image, Layer
@@ -31,31 +33,45 @@ class Stage:
         self._map_look: dict[str, Any] = {}
         self._hidden: list[Layer] = []
         self._notice = Notice(viewer)
+        self.changing = False  # whether layers come and go just now
         viewer.layers.events.removed.connect(self._on_removed)
 
     def put(self, layer: Layer) -> None:
         """Show a volume where the one before was: same place in the list, slices and look."""
         self._notice.take_back()
-        self._hide_others()  # first: hiding them after it came crashed the drawing
-        layers = self._viewer.layers
-        before = self.layer if self.layer in layers else None
-        if before is not None:
-            self._copy_look(before, layer)
-            self._place = layers.index(before)
-        # First in, then out: napari frames the picture anew when the first layer comes.
-        layers.insert(len(layers) if self._place is None else self._place, layer)
-        self.clear()
-        self.layer, self._place = layer, layers.index(layer)
+        with self._changes():
+            self._hide_others()  # first: hiding them after it came crashed the drawing
+            layers = self._viewer.layers
+            before = self.layer if self.layer in layers else None
+            if before is not None:
+                self._copy_look(before, layer)
+                self._place = layers.index(before)
+            # First in, then out: napari frames the picture anew when the first layer comes.
+            layers.insert(len(layers) if self._place is None else self._place, layer)
+            self.clear()
+            self.layer, self._place = layer, layers.index(layer)
         if self._view is not None:
             self._look_at(*self._view)
 
     def put_nothing(self, why: str) -> None:
         """Show no head at all, nor what was said of another; say why."""
-        self.clear()
-        self._controller.put_down()
-        self._hide_others()
+        with self._changes():
+            self.clear()
+            self._controller.put_down()
+            self._hide_others()
         self._notice.say(why)
         self._viewer.status = "Ready"  # no voxel of another, on which the mouse was
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a subject nor a word about one."""
+        return self.layer is None and not self._notice.text
+
+    def leave(self) -> None:
+        """Take the subject away, and show again what was hidden."""
+        with self._changes():
+            self.clear()
+        self.give_back()
 
     def give_back(self) -> None:
         """Show again what was hidden."""
@@ -110,9 +126,19 @@ class Stage:
                 if other not in self._hidden:
                     self._hidden.append(other)
 
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        self.changing = True
+        try:
+            yield
+        finally:
+            self.changing = False
+
     def _on_removed(self, event: Any) -> None:
-        """The user took the subject away: the others come back."""
+        """The user took the subject away: its maps go, the others come back."""
         if event.value is self.layer:
+            for other in self._maps_over(event.value):
+                self._viewer.layers.remove(other)
             self.give_back()
 
     def _look_at(self, point: Any, centre: Any, zoom: float) -> None:

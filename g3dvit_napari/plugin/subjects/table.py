@@ -76,6 +76,12 @@ class SubjectTable(QTableView):
         finally:
             self._quiet = False
 
+    def unmark(self) -> None:
+        """Mark no subject; `neighbour` goes on from the last one."""
+        key = self._key
+        self.choose("")
+        self._key = key
+
     def neighbour(self, step: int) -> str:
         """Return the subject so many rows below the present one; nothing beyond the ends."""
         row, keys = self.rows.row_of(self._key), self.rows.keys

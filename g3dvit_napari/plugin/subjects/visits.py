@@ -57,7 +57,7 @@ class Visits(QObject):
         """Go through a list; `threshold` cuts the maps, `following` is read ahead."""
         self.stop()
         self._ledger, self._threshold, self._next = ledger, threshold, following
-        self._held, self.going_to = None, ""
+        self._held = None
 
     def go_to(self, key: str) -> None:
         """Show a subject; the last one asked for wins."""
@@ -67,6 +67,7 @@ class Visits(QObject):
 
     def stop(self) -> None:
         """Go nowhere any more."""
+        self.going_to = ""
         self._rest.stop()
         self._opening.cancel()
         self._ahead.cancel()
