@@ -354,6 +354,18 @@ def test_a_new_image_ends_what_was_said_of_an_unreadable_subject(
     assert not widget.subjects.page.rating.buttons["fail"].isEnabled()
 
 
+def test_over_naparis_welcome_an_unreadable_subject_is_told_in_a_message(
+    qtbot, widget, viewer, study, monkeypatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr("g3dvit_napari.plugin.picture.notice.show_warning", heard.append)
+    viewer.layers.clear()
+    open_list(qtbot, widget, study)
+    widget.subjects.page.table.choose("s1.nii.gz")
+    step(qtbot, widget)
+    assert [words.partition(":")[0] for words in heard] == ["s2 cannot be shown"]
+
+
 def test_a_subject_that_is_removed_takes_its_map_along(qtbot, widget, viewer, study) -> None:
     load(qtbot, widget)
     own, drawn = explained_head(qtbot, widget, viewer, study)

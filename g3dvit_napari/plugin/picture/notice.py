@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 from napari.components.overlays import TextOverlay
+from napari.utils.notifications import show_warning
 
 NOTICE = "g3dvit_notice"
 WIDTH = 48  # letters per line; a narrow canvas holds them
@@ -26,6 +27,8 @@ class Notice:
         self._viewer.canvas.overlays[NOTICE] = TextOverlay(
             position="top_center", font_size=11, text=lines, visible=True
         )
+        if not self._viewer.layers:  # napari's welcome covers the canvas
+            show_warning(text)
 
     def take_back(self) -> None:
         """Leave nothing on the canvas."""
