@@ -258,6 +258,10 @@ def test_share_inside_a_mask_of_the_user(qtbot, widget, viewer) -> None:
     again = 100 * (mask.data > 0).transpose()[seen].mean()
     assert f"{again:.0f}" != f"{chance:.0f}"
     assert f"(chance {again:.0f}\u00a0%)" in tuning.figures.text("Inside")
+    for change, share in [(mask.undo, chance), (mask.redo, again)]:
+        change()
+        rest(qtbot, widget)
+        assert f"(chance {share:.0f}\u00a0%)" in tuning.figures.text("Inside")
     viewer.layers.remove(mask)  # back to the head
     rest(qtbot, widget)
     assert tuning.masks.value() == ""

@@ -252,12 +252,3 @@ def is_volume(layer: Layer) -> bool:
         and layer.ndim in (3, 4)
         and role_of(layer) in ("", "volume")
     )
-
-
-def value_events(layer: Layer | None) -> list[Any]:
-    """Return the events that tell of other values in a layer; none without one.
-
-    `paint` comes before the values are there, `labels_update` after.
-    """
-    known = {} if layer is None else layer.events.emitters
-    return [known[name] for name in ("paint", "data", "labels_update") if name in known]

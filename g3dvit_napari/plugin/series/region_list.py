@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from g3dvit_napari.core.atlas import Atlas
 from g3dvit_napari.plugin.lanes import Lanes
-from g3dvit_napari.plugin.picture.layers import value_events
+from g3dvit_napari.plugin.picture.value_watch import ValueWatch
 from g3dvit_napari.plugin.series import jobs
 from g3dvit_napari.plugin.series.course import Course
 from g3dvit_napari.plugin.series.regions import HEAD, Region
@@ -35,6 +35,7 @@ class RegionList(QObject):
         self._lane = lanes.add("the time course", self._on_measured, told="errors")
         self._offered: dict[Key, Region] = {("", None): HEAD}
         self._watched: list[Labels] = []
+        self._watches: list[ValueWatch] = []
         self._atlases: Mapping[str, Atlas] = {}
         self._versions: dict[str, int] = {}
         self._pause = QTimer(self)
@@ -117,13 +118,12 @@ class RegionList(QObject):
 
     def _watch(self, layers: list[Labels]) -> None:
         for layer in self._watched:
-            for event in value_events(layer):
-                event.disconnect(self._on_touched)
             layer.events.selected_label.disconnect(self._on_selected)
+        for watch in self._watches:
+            watch.close()
         self._watched = layers
+        self._watches = [ValueWatch(layer, self._on_touched) for layer in layers]
         for layer in layers:
-            for event in value_events(layer):
-                event.connect(self._on_touched)
             layer.events.selected_label.connect(self._on_selected)
 
     def _on_touched(self, event: Any) -> None:

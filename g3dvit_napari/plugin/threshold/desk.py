@@ -13,7 +13,7 @@ from g3dvit_napari.core.scaled_map import ScaledMap
 from g3dvit_napari.core.types import Explanation
 from g3dvit_napari.plugin.controller import Controller
 from g3dvit_napari.plugin.picture.colormaps import Edge
-from g3dvit_napari.plugin.picture.layers import value_events
+from g3dvit_napari.plugin.picture.value_watch import ValueWatch
 from g3dvit_napari.plugin.threshold import jobs
 from g3dvit_napari.plugin.threshold.masks import is_mask
 from g3dvit_napari.plugin.threshold.other_maps import map_layers, recolour
@@ -48,6 +48,7 @@ class TuningDesk(QObject):
         self._extent: Extent | None = None
         self._cut: float | None = None
         self._mask: Layer | None = None
+        self._mask_watch: ValueWatch | None = None
         add = controller.lanes.add
         self._measuring = add("measuring the map", self._on_measured, told="errors")
         self._counting = add("counting clusters", self._on_counted, told="errors")
@@ -120,11 +121,10 @@ class TuningDesk(QObject):
         """Measure again whenever this mask is painted on."""
         if mask is self._mask:
             return
-        for event in value_events(self._mask):
-            event.disconnect(self._on_mask_painted)
+        if self._mask_watch is not None:
+            self._mask_watch.close()
         self._mask = mask
-        for event in value_events(mask):
-            event.connect(self._on_mask_painted)
+        self._mask_watch = None if mask is None else ValueWatch(mask, self._on_mask_painted)
 
     def _on_mask_painted(self, _event: object = None) -> None:
         self._measure()
