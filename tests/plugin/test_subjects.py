@@ -276,6 +276,7 @@ def test_a_failed_subject_leaves_nothing_of_another(qtbot, widget, viewer, study
     assert widget.prediction.bars.prediction is None
     assert page.state.text().startswith("s2 cannot be shown: ")
     assert viewer.canvas.overlays["g3dvit_notice"].text.startswith("s2 cannot be shown: ")
+    assert not page.peak.isEnabled()
     assert viewer.status == "Ready"
     own.name = "renamed"  # the viewer's list changes: still none is chosen
     rest(qtbot, widget)
@@ -285,6 +286,7 @@ def test_a_failed_subject_leaves_nothing_of_another(qtbot, widget, viewer, study
     page.rating.buttons["fail"].click()
     assert saved(study / "g3dvit_ratings.tsv")["s2.nii.gz"]["rating"] == "fail"
     step(qtbot, widget)
+    assert page.peak.isEnabled()
     assert widget.form.volume.layer == str(widget.controller.anatomy.unique_id)
     assert widget.prediction.bars.prediction is not None
     assert not own.visible

@@ -130,6 +130,8 @@ class SubjectDesk(QObject):
             signal.connect(self._on_elsewhere)
         self._form.volume.volume_changed.connect(self._on_elsewhere)
         controller.explained.connect(self._on_explained)
+        for signal in (controller.explained, controller.forgotten):
+            signal.connect(self._offer_peak)
         controller.failed.connect(self._on_failed)
         self._running.cancelled.connect(self._on_run_cancelled)
         self._came.connect(self._on_came)
@@ -161,6 +163,9 @@ class SubjectDesk(QObject):
         if ledger.subjects:
             self.page.show_reason("" if self._controller.model is not None else _NO_MODEL)
             self.page.table.fit(any(subject.label for subject in ledger.subjects))
+
+    def _offer_peak(self, *_: object) -> None:
+        self.page.offer_peak(self._controller.overlay is not None)
 
     def _take_question(self) -> None:
         """Judge by what the form asks now which answers are answers to it."""

@@ -34,6 +34,7 @@ _EMPTY = (
     "Open a folder of volumes, a BIDS dataset, or a table (TSV) with a column 'path' and, if you "
     "like, participant_id, session and label (the true class). Or drop one here."
 )
+_NO_MAP = "No map is on show."
 _NO_LIST = "Open a list first."
 _FILTER_MS = 150
 _ALL_ROOM = 1000  # against the 1 of the room that pages leave at their end
@@ -69,6 +70,7 @@ class SubjectPage(Page):
         self._pause.timeout.connect(lambda: self.table.rows.filter(self.filter.text()))
         self._wire()
         self.show_list("", 0)
+        self.offer_peak(False)
 
     def offer_again(self, path: str) -> None:
         """Offer the list of an earlier session."""
@@ -81,7 +83,6 @@ class SubjectPage(Page):
         set_note(self.about, about if count else _EMPTY)
         for control in (
             self.filter, self.table, self.run_all, self.run_missing, self.previous, self.next,
-            self.peak,
         ):  # fmt: skip
             allow(control, "" if count else _NO_LIST)
         self.again.setVisible(not count and bool(self._last))
@@ -90,6 +91,10 @@ class SubjectPage(Page):
         """Say why nothing can be run; empty: it can."""
         for button in (self.run_all, self.run_missing):
             allow(button, reason)
+
+    def offer_peak(self, there: bool) -> None:
+        """Let the peak be gone to, where there is one."""
+        allow(self.peak, "" if there else _NO_MAP)
 
     def show_place(self, text: str, state: str = "") -> None:
         """Say which subject is on show, and what is the matter with it."""
