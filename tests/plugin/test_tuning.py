@@ -262,6 +262,9 @@ def test_share_inside_a_mask_of_the_user(qtbot, widget, viewer) -> None:
         change()
         rest(qtbot, widget)
         assert f"(chance {share:.0f}\u00a0%)" in tuning.figures.text("Inside")
+    mask.data = np.zeros_like(mask.data)
+    rest(qtbot, widget)
+    assert tuning.figures.text("Inside") == "— (mask empty here)"
     viewer.layers.remove(mask)  # back to the head
     rest(qtbot, widget)
     assert tuning.masks.value() == ""

@@ -25,13 +25,19 @@ def words_of_cut(extent: Extent, cut: float | None, threshold: Threshold) -> str
 
 def figures_of(kept: Kept, clusters: int | None) -> dict[str, str]:
     """Return the figures of a cut as rows of a small table; clusters may still be counted."""
-    inside = "—" if kept.inside is None else _roughly(kept.inside)
     return {
         "Voxels kept": f"{kept.voxels:,} ({percent(kept.share)})",
         "Volume": f"{kept.ml:.3g} mL" if kept.ml < 100 else f"{kept.ml:,.0f} mL",
         "Clusters": "…" if clusters is None else f"{clusters:,}",
-        "Inside": f"{inside} (chance {_roughly(kept.chance)})",
+        "Inside": _inside(kept),
     }
+
+
+def _inside(kept: Kept) -> str:
+    if kept.chance == 0:
+        return "— (mask empty here)"
+    share = "—" if kept.inside is None else _roughly(kept.inside)
+    return f"{share} (chance {_roughly(kept.chance)})"
 
 
 def number(value: float) -> str:
