@@ -278,6 +278,9 @@ def test_a_failed_subject_leaves_nothing_of_another(qtbot, widget, viewer, study
     assert viewer.canvas.overlays["g3dvit_notice"].text.startswith("s2 cannot be shown: ")
     assert not page.peak.isEnabled()
     assert viewer.status == "Ready"
+    run(qtbot, widget)
+    assert "failed" in page.place.text()
+    assert "web page" in page.state.text()  # of the one that is not on show
     own.name = "renamed"  # the viewer's list changes: still none is chosen
     rest(qtbot, widget)
     assert widget.form.volume.layer is None

@@ -223,7 +223,7 @@ class SubjectDesk(QObject):
     def _on_run(self, failed: int) -> None:
         done = self._run_length - failed
         words = f"{done} explained" + (f", {failed} failed: see the column Map" if failed else "")
-        self.page.show_place(f"{words}.")
+        self.page.show_place(f"{words}.", self._state_of(self.visits.going_to))
         self._adapt()
         self.run_ended.emit()
 
