@@ -91,10 +91,10 @@ WARNED: dict[str, tuple[dict[str, Any], str]] = {
 
 def refused_quietly(path: Path, capfd: pytest.CaptureFixture[str], **options: Any) -> str:
     """Read a bad file; return the one sentence, in under a second and with nothing printed."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(VolumeError) as caught:
         read_volume(path, **options)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert capfd.readouterr() == ("", "")
     assert path.name in str(caught.value)
     assert str(path.parent) not in str(caught.value)
@@ -313,12 +313,12 @@ import sys, time
 from g3dvit_napari.core.errors import VolumeError
 from g3dvit_napari.io.nifti import read_volume
 from nifti_files import peak_mb
-started = time.perf_counter()
+started = time.process_time()
 try:
     read_volume(sys.argv[1])
 except VolumeError as error:
     print(error)
-    print(time.perf_counter() - started, peak_mb())
+    print(time.process_time() - started, peak_mb())
 """
 
 
@@ -335,7 +335,7 @@ def test_liars_cost_neither_memory_nor_time(case: str, make_nifti: MakeNifti) ->
     message, numbers = run_alone(LIARS, path).splitlines()
     seconds, megabytes = map(float, numbers.split())
     assert re.search("cannot hold that many|far more than its header", message), message
-    assert seconds < 1
+    assert seconds < 1  # of the processor, however busy the machine is
     assert megabytes < 200
 
 
