@@ -17,12 +17,15 @@ class Notice:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self.text = ""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether a text is on the canvas."""
+        return NOTICE in self._viewer.canvas.overlays
 
     def say(self, text: str) -> None:
         """Write a text at the top of the canvas, in place of what was said before."""
         self.take_back()
-        self.text = text
         lines = "\n".join(textwrap.wrap(text, WIDTH))
         self._viewer.canvas.overlays[NOTICE] = TextOverlay(
             position="top_center", font_size=11, text=lines, visible=True
@@ -32,5 +35,4 @@ class Notice:
 
     def take_back(self) -> None:
         """Leave nothing on the canvas."""
-        self.text = ""
         self._viewer.canvas.overlays.pop(NOTICE, None)

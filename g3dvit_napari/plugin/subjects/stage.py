@@ -65,7 +65,7 @@ class Stage:
     @property
     def is_empty(self) -> bool:
         """Whether there is neither a subject nor a word about one."""
-        return self.layer is None and not self._notice.text
+        return self.layer is None and not self._notice.is_said
 
     def leave(self) -> None:
         """Take the subject away, and show again what was hidden."""

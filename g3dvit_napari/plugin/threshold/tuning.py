@@ -97,7 +97,7 @@ class Tuning(Rows):
         tip = "What the share inside is counted for: the head, or a mask or labels layer."
         self.add_row("Mas&k", self.masks, tip)
         self.apply = QPushButton("Appl&y to all maps")
-        explain(self.apply, "Cut the maps of all volumes of this session so, with the same edge.")
+        explain(self.apply, "Cut the maps of all volumes of this window so, with the same edge.")
         self.add_wide(self.apply)
         self.applied = note()
         self.add_wide(self.applied)
